@@ -1,0 +1,163 @@
+"""Received bytes to JSON, with everything refused that JSON readers quietly let through.
+
+A message is refused when it is too long, not UTF-8, not one JSON object, nested without end, or when it says the same
+key twice: two readers of such a message may see two different patients (DESIGN decision 8). The order of the tests is
+the order of their cost. Nothing here writes any part of the message into an issue.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from cad_bridge.fhir.issues import Issue, Severity
+
+DEFAULT_MAX_BYTES = 1024 * 1024
+"""1 MiB. The largest published message has 48 KB."""
+
+DEFAULT_MAX_DEPTH = 64
+"""Arrays and objects inside each other. The deepest published message has 11."""
+
+DEEPEST_READABLE = 254
+"""What orjson can write back; `max_depth` above it has no effect."""
+
+_ESCAPED_QUOTE = b"\\u0022"
+_CONTROL_ESCAPE = re.compile(rb"\\u00[01]")
+_ALLOWED_CONTROLS = "\t\n\r"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JsonText:
+    """One received JSON object, or the issues that stopped it.
+
+    `compact` is the same object written back without blanks; searches over it are exact, since a quote that stands
+    unescaped in it can only be the beginning or the end of a JSON string.
+    """
+
+    value: dict[str, Any] | None
+    compact: bytes
+    issues: tuple[Issue, ...]
+
+
+def read_json(raw: bytes, *, max_bytes: int = DEFAULT_MAX_BYTES, max_depth: int = DEFAULT_MAX_DEPTH) -> JsonText:
+    """Read `raw` as one JSON object; on any defect `value` is None and `issues` says what is wrong.
+
+    Duplicate keys, control characters and nesting refuse the message although JSON itself could be read. Never raises.
+    """
+    try:
+        value = _parse(raw, max_bytes, max_depth)
+        compact = _write(value, max_depth)
+        _refuse_what_json_allows(raw, value, compact)
+    except _UnreadableError as why:
+        return JsonText(value=None, compact=b"", issues=(why.issue,))
+    return JsonText(value=value, compact=compact, issues=())
+
+
+class _UnreadableError(Exception):
+    def __init__(self, code: str, diagnostics: str, rule: str) -> None:
+        super().__init__(rule)
+        self.issue = Issue(severity=Severity.ERROR, code=code, expression="", diagnostics=diagnostics, rule=rule)
+
+
+def _parse(raw: bytes, max_bytes: int, max_depth: int) -> dict[str, Any]:
+    if len(raw) > max_bytes:
+        raise _UnreadableError("too-long", f"The message is longer than the {max_bytes} bytes accepted.", "json-size")
+    try:
+        value = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise _UnreadableError("structure", _why_unreadable(raw, error, max_depth), "json-syntax") from None
+    if not isinstance(value, dict):
+        raise _UnreadableError("structure", "The message is not a JSON object.", "json-object")
+    return value
+
+
+def _write(value: dict[str, Any], max_depth: int) -> bytes:
+    try:
+        compact = orjson.dumps(value)
+    except TypeError:
+        raise _UnreadableError("structure", _too_deep(max_depth), "json-depth") from None
+    if depth_of(value) > max_depth:
+        raise _UnreadableError("structure", _too_deep(max_depth), "json-depth")
+    return compact
+
+
+def _refuse_what_json_allows(raw: bytes, value: dict[str, Any], compact: bytes) -> None:
+    if has_duplicate_keys(raw, compact):
+        raise _UnreadableError("structure", "An object says the same key more than once.", "json-duplicate-key")
+    if _CONTROL_ESCAPE.search(raw) and has_control_character(value):
+        raise _UnreadableError("structure", "A text holds a control character, against FHIR.", "json-control")
+
+
+def has_duplicate_keys(raw: bytes, compact: bytes) -> bool:
+    """Whether `raw`, which reads as the object written in `compact`, said some key of an object twice.
+
+    A repeated key is lost in reading, and its two quotes with it, so that the number of quotes tells. The only
+    other way to lose or win a quote is to write it as an escaped code point; then the slow way decides.
+    """
+    if _ESCAPED_QUOTE in raw:
+        return _repeats_a_key(raw)
+    return raw.count(b'"') != compact.count(b'"')
+
+
+def depth_of(value: object) -> int:
+    """How many arrays and objects stand inside each other, the outermost included."""
+    depth, level = 0, [value]
+    while level:
+        depth += 1
+        level = [
+            child
+            for parent in level
+            for child in (parent.values() if type(parent) is dict else parent)  # type: ignore[attr-defined]
+            if type(child) is dict or type(child) is list
+        ]
+    return depth
+
+
+def has_control_character(value: object) -> bool:
+    """Whether a key or text holds a character below U+0020 other than tab, line feed and carriage return."""
+    stack = [value]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, str):
+            if any(character < " " and character not in _ALLOWED_CONTROLS for character in item):
+                return True
+        elif isinstance(item, dict):
+            stack.extend(item.keys())
+            stack.extend(item.values())
+        elif isinstance(item, list):
+            stack.extend(item)
+    return False
+
+
+def _repeats_a_key(raw: bytes) -> bool:
+    repeated = False
+
+    def note(pairs: list[tuple[str, Any]]) -> None:
+        nonlocal repeated
+        repeated = repeated or len({key for key, _ in pairs}) != len(pairs)
+
+    json.loads(raw, object_pairs_hook=note, parse_int=float, parse_float=float)
+    return repeated
+
+
+def _why_unreadable(raw: bytes, error: orjson.JSONDecodeError, max_depth: int) -> str:
+    """Plain English with the position; the reader's own words are not passed on, for they may quote the message."""
+    if raw.startswith(b"\xef\xbb\xbf"):
+        return "The message begins with a byte order mark, which JSON does not allow."
+    if not raw.strip():
+        return "The message is empty."
+    try:
+        raw.decode("utf-8")
+    except UnicodeDecodeError as wrong:
+        return f"The message is not UTF-8: byte {wrong.start} cannot be read."
+    if "depth limit" in error.msg:
+        return _too_deep(max_depth)
+    return f"The message is not JSON: it cannot be read from line {error.lineno}, column {error.colno}."
+
+
+def _too_deep(max_depth: int) -> str:
+    return f"Objects and arrays are nested more than {max_depth} levels deep."
