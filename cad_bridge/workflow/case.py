@@ -1,0 +1,62 @@
+"""A case as the workflow sees it: the facts that decide, and none of the clinical content."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from cad_bridge.workflow.vocabulary import Priority, Side, UseCase
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One local case on one side of one conversation. All times are aware UTC.
+
+    `epoch` counts the requests that this case has stood for, so that "escalated exactly once" holds for each
+    request; `version` counts the changes, and a reader may use it to see which of two copies is newer.
+    """
+
+    id: UUID
+    side: Side
+    use_case: UseCase
+    state: str
+    version: int = 0
+    epoch: int = 1
+    arp: Priority | None = None
+    clock_start: datetime | None = None
+    breach_at: datetime | None = None
+    dispatch_by: datetime | None = None
+    remote_case_number: str | None = None
+    delivered: bool = False
+    """Whether the other side is known to hold our request: its 200, a 409 duplicate or any genuine response."""
+    interim_sent: bool = False
+    cancel_on_breach: bool = False
+    """Whether the responder wants to be told by cancellation when the failsafe has taken the case back."""
+
+    triage: Mapping[str, Any] = field(default_factory=dict)
+    """The original triage outcome as the CAD sent it, carried to the failsafe notice unchanged."""
+
+    def evolve(self, **changes: Any) -> Case:
+        """A copy with the given fields changed."""
+        return replace(self, **changes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EscalationFacts:
+    """An escalation as it stands when a command about it is decided."""
+
+    id: UUID
+    reason: str
+    level: int
+    due_at: datetime | None
+    acknowledged_by: str | None
+
+
+def dispatch_by(arp: Priority | None, clock_start: datetime | None) -> datetime | None:
+    """Clock start plus the ARP target; None where either is unknown or the priority has no target."""
+    if arp is None or clock_start is None or arp.target is None:
+        return None
+    return clock_start + arp.target

@@ -1,0 +1,259 @@
+"""Everything that can happen to a case. `trigger` names the column of the state table that it meets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, ClassVar
+from uuid import UUID
+
+from cad_bridge.workflow.vocabulary import Priority
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """Something that happened or is asked for; `by` names the person or system for the audit trail."""
+
+    name: ClassVar[str]
+    by: str = ""
+
+    @property
+    def trigger(self) -> str:
+        """The column of the state table that this command meets."""
+        return self.name
+
+
+# --- what the delivery of our own message came to -------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestAcknowledged(Command):
+    """The responder answered 200, normally with its planned Encounter (CORE-SYNC-01)."""
+
+    name: ClassVar[str] = "acknowledged"
+    remote_case_number: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryProved(Command):
+    """409 duplicate: the responder has had the request although no 200 ever reached us (CORE-TI-16)."""
+
+    name: ClassVar[str] = "delivery_proved"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryRefused(Command):
+    """The request was refused for good; trying again would change nothing (H01)."""
+
+    name: ClassVar[str] = "delivery_refused"
+    attempts: int
+    last_error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancellationRefused(Command):
+    """The responder would not take our cancellation, or could not be reached with it."""
+
+    name: ClassVar[str] = "cancellation_refused"
+    attempts: int
+    last_error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancellationConfirmed(Command):
+    """The responder took our cancellation."""
+
+    name: ClassVar[str] = "cancellation_confirmed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResponseRefused(Command):
+    """One of our responses (interim, rejection, final) was refused for good by the requester."""
+
+    name: ClassVar[str] = "response_refused"
+    kind: str
+    attempts: int
+    last_error: str
+
+
+# --- what the responder told us -------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InterimReceived(Command):
+    """The responder started: its Encounter is in-progress (DT-11)."""
+
+    name: ClassVar[str] = "interim"
+    remote_case_number: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RejectionReceived(Command):
+    """The responder will not or cannot validate: its Encounter is cancelled, with a reason (DT-12)."""
+
+    name: ClassVar[str] = "rejection"
+    reason_code: str | None
+    reason_text: str | None
+    remote_case_number: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinalReceived(Command):
+    """The responder's full validation response (DT-13, DT-14).
+
+    `contradictory` is set where CarePlan.status and the ARP code disagree (X-50). `clock_start` is what the message
+    says; whether it counts is decided here (APP4-VS-20). `outcome` is carried to the events unchanged.
+    """
+
+    name: ClassVar[str] = "final"
+    dispatch_required: bool
+    contradictory: bool
+    arp: Priority | None
+    clock_start: datetime | None
+    message_time: datetime | None
+    new_cad_id: str | None = None
+    remote_case_number: str | None = None
+    outcome: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def trigger(self) -> str:
+        """``final_contradictory``, ``final_dispatch`` or ``final_closing``: they are different columns."""
+        if self.contradictory:
+            return "final_contradictory"
+        return "final_dispatch" if self.dispatch_required else "final_closing"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnrecognisedResponse(Command):
+    """A response that names our request but does not come from, or to, the services of the conversation."""
+
+    name: ClassVar[str] = "unrecognised"
+    came_from: str
+
+
+# --- what the CAD asks for ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dispatch(Command):
+    """The CAD says that a resource is going; the responder is told by cancellation."""
+
+    name: ClassVar[str] = "dispatch"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Close(Command):
+    """The CAD has ended its own case."""
+
+    name: ClassVar[str] = "close"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancel(Command):
+    """The CAD no longer wants the validation; `mistaken` if it should never have been sent (CORE-CAN-05)."""
+
+    name: ClassVar[str] = "cancel"
+    reason: str
+    mistaken: bool = False
+
+
+# --- what a responder's clinician does ------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accept(Command):
+    """A person of the responder's has seen the case and takes it on."""
+
+    name: ClassVar[str] = "accept"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start(Command):
+    """The consultation starts; a call attempt is not a start (APP4-VS-02)."""
+
+    name: ClassVar[str] = "start"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reject(Command):
+    """The case cannot be validated; the requester owns it again (APP4-VS-06)."""
+
+    name: ClassVar[str] = "reject"
+    reason_code: str
+    reason_text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Complete(Command):
+    """The consultation has ended with an outcome (APP4-VS-09)."""
+
+    name: ClassVar[str] = "complete"
+    dispatch_required: bool
+    arp: Priority | None
+    clock_start: datetime | None
+    new_cad_id: str | None = None
+    outcome: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancellationReceived(Command):
+    """The requester has cancelled (DT-09)."""
+
+    name: ClassVar[str] = "cancellation"
+    status: str
+    reason: str | None = None
+
+
+# --- what the clock says --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreachDue(Command):
+    """The validation breach time has passed: the failsafe."""
+
+    name: ClassVar[str] = "breach_due"
+    due_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryOverdue(Command):
+    """Nobody knows yet whether the responder holds the request."""
+
+    name: ClassVar[str] = "delivery_overdue"
+    due_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DispatchOverdue(Command):
+    """The case came back for dispatch and nothing was dispatched in the policy time."""
+
+    name: ClassVar[str] = "dispatch_overdue"
+    due_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntakeOverdue(Command):
+    """We answered 200 but nobody has accepted the case in the policy time."""
+
+    name: ClassVar[str] = "intake_overdue"
+    due_at: datetime
+
+
+# --- about an escalation, whatever the state ------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcknowledgeEscalation(Command):
+    """A named person has seen the escalation and acts on it."""
+
+    name: ClassVar[str] = "acknowledge"
+    escalation_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcknowledgementOverdue(Command):
+    """Nobody has acknowledged the escalation: tell the next ones."""
+
+    name: ClassVar[str] = "acknowledgement_overdue"
+    escalation_id: UUID
+    due_at: datetime

@@ -1,0 +1,113 @@
+"""`decide`: the one place where a command meets a case."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from cad_bridge.workflow import (
+    commands,
+    requester_effects,
+    responder_effects,
+    validation_requester,
+    validation_responder,
+)
+from cad_bridge.workflow.case import Case, EscalationFacts
+from cad_bridge.workflow.effects import Decision, Effect, Refusal, RepeatEscalation, SettleEscalation
+from cad_bridge.workflow.policy import Policy
+from cad_bridge.workflow.requester_effects import Outcome, Turn
+from cad_bridge.workflow.table import Kind, Row, StateTable
+from cad_bridge.workflow.vocabulary import VALIDATION_USE_CASES, Side, UseCase
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workflow:
+    """One side of one family of use cases: its table, what its commands mean, and how a case of it begins."""
+
+    table: StateTable
+    effects: Mapping[str, Callable[[Turn], Outcome]]
+    initial: str
+    begin: Callable[[Case, datetime, Policy], Outcome]
+
+
+VALIDATION_REQUESTER = Workflow(
+    table=validation_requester.TABLE,
+    effects=requester_effects.EFFECTS,
+    initial=validation_requester.SENT,
+    begin=requester_effects.opened,
+)
+VALIDATION_RESPONDER = Workflow(
+    table=validation_responder.TABLE,
+    effects=responder_effects.EFFECTS,
+    initial=validation_responder.RECEIVED,
+    begin=responder_effects.received,
+)
+WORKFLOWS: Mapping[tuple[UseCase, Side], Workflow] = {
+    **{(use_case, Side.REQUESTER): VALIDATION_REQUESTER for use_case in VALIDATION_USE_CASES},
+    **{(use_case, Side.RESPONDER): VALIDATION_RESPONDER for use_case in VALIDATION_USE_CASES},
+}
+
+
+def begin(case: Case, *, now: datetime, policy: Policy) -> Decision:
+    """Open a case of ours: sets its first state and says what has to be committed with it."""
+    workflow = WORKFLOWS[case.use_case, case.side]
+    opened, effects = workflow.begin(case.evolve(state=workflow.initial, version=1), now, policy)
+    return Decision(case=opened, rule=f"{workflow.table.name}: opened", effects=effects)
+
+
+def decide(
+    case: Case,
+    command: commands.Command,
+    *,
+    now: datetime,
+    policy: Policy,
+    escalation: EscalationFacts | None = None,
+) -> Decision:
+    """What `command` means for `case` at `now` (aware UTC). Pure: the same three give the same decision.
+
+    A command that does not fit the state gives a decision with a `refusal` and no effects. Raises KeyError for a
+    state that this release does not know, so that a newer release's cases are left alone.
+    """
+    if isinstance(command, commands.AcknowledgeEscalation | commands.AcknowledgementOverdue):
+        return _about_escalation(case, command, escalation, now + policy.acknowledge_within)
+    workflow = WORKFLOWS[case.use_case, case.side]
+    row = workflow.table.row(case, command.trigger)
+    rule = f"{workflow.table.name}: {row.state} x {row.trigger} -> {row.to or row.kind}"
+    if row.kind is Kind.REJECT:
+        return Decision(case=case, rule=rule, refusal=Refusal(why=row.why))
+    after = _moved(workflow, case, row)
+    outcome, effects = workflow.effects[command.trigger](
+        Turn(before=case, after=after, command=command, row=row, now=now, policy=policy)
+    )
+    changed = bool(effects) or outcome != after or after.state != case.state
+    return Decision(case=outcome if changed else case, rule=rule, effects=effects)
+
+
+def _moved(workflow: Workflow, case: Case, row: Row) -> Case:
+    state = workflow.table.next_state(case, row.trigger) if row.kind is Kind.MOVE else case.state
+    return case.evolve(state=state, version=case.version + 1)
+
+
+def _about_escalation(
+    case: Case,
+    command: commands.AcknowledgeEscalation | commands.AcknowledgementOverdue,
+    escalation: EscalationFacts | None,
+    again_at: datetime,
+) -> Decision:
+    if escalation is None:
+        return Decision(case=case, rule="escalation: unknown", refusal=Refusal(why="There is no such escalation."))
+    if escalation.acknowledged_by is not None:
+        return Decision(case=case, rule="escalation: acknowledged already")
+    effect: Effect
+    if isinstance(command, commands.AcknowledgeEscalation):
+        effect = SettleEscalation(escalation_id=escalation.id, by=command.by)
+    else:
+        effect = RepeatEscalation(escalation_id=escalation.id, acknowledge_by=again_at)
+    after = case.evolve(version=case.version + 1)
+    return Decision(case=after, rule=f"escalation: {type(effect).__name__}", effects=(effect,))
+
+
+def tables() -> tuple[StateTable, ...]:
+    """Every state table once, for `cad-bridge machines` and the lifecycle pages."""
+    return tuple({id(workflow.table): workflow.table for workflow in WORKFLOWS.values()}.values())

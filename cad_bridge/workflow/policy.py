@@ -1,0 +1,43 @@
+"""How long things may take where the standard leaves it to the site."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from cad_bridge.workflow.vocabulary import Priority
+
+
+def _minutes(**by_priority: float) -> Mapping[str, timedelta]:
+    return {code: timedelta(minutes=value) for code, value in by_priority.items()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """Times of one local service, each documented in docs/configuration.md."""
+
+    delivery_unknown_after: timedelta = timedelta(seconds=60)
+    """From our commit until a request nobody has answered for is escalated (DESIGN section 6)."""
+    acknowledge_within: timedelta = timedelta(seconds=60)
+    """From an escalation until it is repeated because nobody has acknowledged it."""
+    dispatch_within: Mapping[str, timedelta] = field(default_factory=lambda: _minutes(C1=1, C2=2, C3=10, C4=15, C4T=15))
+    """From a case coming back for dispatch until its lack of a dispatch is escalated, by ARP category."""
+    intake_within: Mapping[str, timedelta] = field(default_factory=lambda: _minutes(C1=1, C2=2, C3=10, C4=15, C4T=15))
+    """From our 200 until a received case that nobody has accepted is escalated, by ARP category."""
+
+    def dispatch_time(self, arp: Priority | None) -> timedelta:
+        """Time to dispatch for a priority; an unknown priority gets the shortest."""
+        return _by_priority(self.dispatch_within, arp)
+
+    def intake_time(self, arp: Priority | None) -> timedelta:
+        """Time to accept for a priority; an unknown priority gets the shortest."""
+        return _by_priority(self.intake_within, arp)
+
+
+def _by_priority(times: Mapping[str, timedelta], arp: Priority | None) -> timedelta:
+    shortest = min(times.values())
+    if arp is None:
+        return shortest
+    # C5 asks for no ambulance at all: it gets the most time there is, never none.
+    return times.get(arp.value.replace("HCP", "C"), max(times.values()) if arp is Priority.C5 else shortest)

@@ -1,0 +1,101 @@
+"""What each command means for a responder's validation case, beyond the state it moves to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, cast
+
+from cad_bridge.workflow import commands
+from cad_bridge.workflow.case import Case, dispatch_by
+from cad_bridge.workflow.effects import Arm, Disarm, Effect, Send, Tell
+from cad_bridge.workflow.policy import Policy
+from cad_bridge.workflow.requester_effects import Outcome, Turn, escalate
+from cad_bridge.workflow.vocabulary import DeadlineKind, EscalationReason, EventType, MessageKind, UseCase
+
+_TAKEN = Disarm(kind=DeadlineKind.INTAKE)
+
+
+def _accept(turn: Turn) -> Outcome:
+    """A CAS tells the requester when it starts; falls and community services when they accept (APP4-VS-01)."""
+    told = Tell(type=EventType.CASE_UPDATED, data={"changed": ["state"], "accepted": True, "by": turn.command.by})
+    if turn.after.use_case is UseCase.CAS_VALIDATION:
+        return turn.after, (_TAKEN, told)
+    return turn.after.evolve(interim_sent=True), (_TAKEN, told, Send(kind=MessageKind.INTERIM))
+
+
+def _start(turn: Turn) -> Outcome:
+    told = Tell(type=EventType.CASE_IN_PROGRESS, data={"by": turn.command.by})
+    if turn.after.interim_sent:
+        return turn.after, (_TAKEN, told)
+    return turn.after.evolve(interim_sent=True), (_TAKEN, told, Send(kind=MessageKind.INTERIM))
+
+
+def _reject(turn: Turn) -> Outcome:
+    command = cast(commands.Reject, turn.command)
+    reason = {"code": command.reason_code, "text": command.reason_text}
+    return turn.after, (
+        _TAKEN,
+        Tell(type=EventType.CASE_RETURNED, data={"reason": reason, "by": command.by}),
+        Send(kind=MessageKind.REJECTION, facts={"reason": reason}),
+    )
+
+
+def _complete(turn: Turn) -> Outcome:
+    command = cast(commands.Complete, turn.command)
+    arp = command.arp or turn.after.arp
+    case = turn.after.evolve(
+        arp=arp, clock_start=command.clock_start, dispatch_by=dispatch_by(arp, command.clock_start)
+    )
+    data: dict[str, Any] = {
+        "dispatch_required": command.dispatch_required,
+        "arp": case.arp,
+        "clock_start": case.clock_start,
+        "dispatch_by": case.dispatch_by,
+        "outcome": command.outcome,
+        "by": command.by,
+    }
+    if command.new_cad_id is not None:
+        data["new_cad_id"] = command.new_cad_id
+    sent = Send(kind=MessageKind.FINAL, facts={"interim_sent": case.interim_sent, "outcome": command.outcome})
+    return case, (_TAKEN, Tell(type=EventType.CASE_COMPLETED, data=data), sent)
+
+
+def _cancellation(turn: Turn) -> Outcome:
+    command = cast(commands.CancellationReceived, turn.command)
+    data = {"status": command.status, "reason": command.reason}
+    return turn.after, (_TAKEN, Tell(type=EventType.CASE_CANCELLED, data=data))
+
+
+def _intake_overdue(turn: Turn) -> Outcome:
+    if not turn.moved:
+        return turn.after, ()
+    return turn.after, (escalate(turn, EscalationReason.INTAKE_OVERDUE, key=f"intake-overdue:{turn.after.epoch}"),)
+
+
+def _response_refused(turn: Turn) -> Outcome:
+    command = cast(commands.ResponseRefused, turn.command)
+    data = {"message": command.kind, "attempts": command.attempts, "last_error": command.last_error}
+    return turn.after, (
+        Tell(type=EventType.DELIVERY_FAILED, data=data),
+        escalate(turn, EscalationReason.RESPONSE_UNDELIVERABLE, data=data),
+    )
+
+
+EFFECTS: dict[str, Callable[[Turn], Outcome]] = {
+    "accept": _accept,
+    "start": _start,
+    "reject": _reject,
+    "complete": _complete,
+    "cancellation": _cancellation,
+    "intake_overdue": _intake_overdue,
+    "response_refused": _response_refused,
+}
+
+
+def received(case: Case, now: datetime, policy: Policy) -> tuple[Case, tuple[Effect, ...]]:
+    """A request arrived: with our 200 the duty to look at it is ours, although nobody has seen it yet."""
+    return case, (
+        Tell(type=EventType.CASE_CREATED),
+        Arm(kind=DeadlineKind.INTAKE, due_at=now + policy.intake_time(case.arp)),
+    )

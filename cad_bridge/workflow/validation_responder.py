@@ -1,0 +1,44 @@
+"""The responder's side of a validation (a4t1, a4t2, a4t3): our CAS, falls or community service was asked.
+
+The table is docs/lifecycle/validation.md.
+"""
+
+from __future__ import annotations
+
+from cad_bridge.workflow.table import StateTable, ignores, moves, rejects
+
+RECEIVED = "received"
+ACCEPTED = "accepted"
+IN_PROGRESS = "in_progress"
+REJECTED = "rejected"
+FINISHED = "finished"
+CANCELLED = "cancelled"
+
+STATES = (RECEIVED, ACCEPTED, IN_PROGRESS, REJECTED, FINISHED, CANCELLED)
+TRIGGERS = ("accept", "start", "reject", "complete", "cancellation", "intake_overdue", "response_refused")
+
+_ENDED = "rejected finished cancelled"
+_OVER = "The case has ended here."
+
+TABLE = StateTable(
+    "validation-responder",
+    states=STATES,
+    triggers=TRIGGERS,
+    rows=(
+        *moves("accept", received=ACCEPTED),
+        *rejects("accept", "accepted in_progress", "The case has been accepted already."),
+        *rejects("accept", _ENDED, _OVER),
+        *moves("start", received=IN_PROGRESS, accepted=IN_PROGRESS),
+        *rejects("start", "in_progress", "The consultation has started already."),
+        *rejects("start", _ENDED, _OVER),
+        *moves("reject", received=REJECTED, accepted=REJECTED, in_progress=REJECTED),
+        *rejects("reject", _ENDED, _OVER),
+        *moves("complete", received=FINISHED, accepted=FINISHED, in_progress=FINISHED),
+        *rejects("complete", _ENDED, _OVER),
+        *moves("cancellation", received=CANCELLED, accepted=CANCELLED, in_progress=CANCELLED),
+        *rejects("cancellation", _ENDED, "The request is no longer current."),
+        *moves("intake_overdue", received=RECEIVED),
+        *ignores("intake_overdue", f"accepted in_progress {_ENDED}", "moot: somebody has the case"),
+        *ignores("response_refused", " ".join(STATES), "the requester did not take a response of ours"),
+    ),
+)
