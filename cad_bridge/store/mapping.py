@@ -1,0 +1,79 @@
+"""Between table rows and the values outside: the only place that knows both shapes of a case."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cad_bridge.store.rows import Conversation, StoredCase
+from cad_bridge.workflow.case import Case
+from cad_bridge.workflow.vocabulary import Priority, Side, UseCase
+
+_CONVERSATION = (
+    "local_service",
+    "remote_service",
+    "case_number",
+    "journey_id",
+    "correlation_id",
+    "request_bundle_id",
+    "service_request_full_url",
+    "service_request_id",
+    "encounter_full_url",
+    "encounter_id",
+    "issued_ids",
+)
+_CASE = (
+    "id",
+    "side",
+    "use_case",
+    "state",
+    "version",
+    "epoch",
+    "arp",
+    "clock_start",
+    "breach_at",
+    "dispatch_by",
+    "remote_case_number",
+    "delivered",
+    "interim_sent",
+    "cancel_on_breach",
+    "triage",
+)
+_BESIDE = ("content", "outcome", "claimed_by", "created_at", "updated_at")
+
+
+def case_values(stored: StoredCase) -> dict[str, Any]:
+    """Column values of a case."""
+    values: dict[str, Any] = {name: getattr(stored.case, name) for name in _CASE}
+    values |= {name: getattr(stored.conversation, name) for name in _CONVERSATION}
+    values |= {name: getattr(stored, name) for name in _BESIDE}
+    values["warnings"] = list(stored.warnings)
+    values["triage"] = dict(stored.case.triage)
+    return values
+
+
+def stored_case(row: Any) -> StoredCase:
+    """The case that a row of `cases` holds."""
+    values: dict[str, Any] = dict(row._mapping)
+    facts: dict[str, Any] = {name: values[name] for name in _CASE}
+    facts["side"] = Side(facts["side"])
+    facts["use_case"] = UseCase(facts["use_case"])
+    facts["arp"] = Priority.parse(facts["arp"])
+    return StoredCase(
+        case=Case(**facts),
+        conversation=Conversation(**{name: values[name] for name in _CONVERSATION}),
+        warnings=tuple(values["warnings"]),
+        **{name: values[name] for name in _BESIDE},
+    )
+
+
+def snapshot(stored: StoredCase) -> dict[str, Any]:
+    """The `case` object of an event (contracts/events.md)."""
+    return {
+        "id": str(stored.id),
+        "case_number": stored.conversation.case_number,
+        "remote_case_number": stored.case.remote_case_number,
+        "use_case": stored.case.use_case.value,
+        "side": stored.case.side.value,
+        "state": stored.case.state,
+        "version": stored.case.version,
+    }
