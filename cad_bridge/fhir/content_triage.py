@@ -1,0 +1,100 @@
+"""Triage, timings, and the pre-triage questions of CAD to CAD referrals."""
+
+from __future__ import annotations
+
+from pydantic import Field, model_validator
+
+from cad_bridge.fhir.content_types import Code, Coding, ContentModel, Text, Token, UtcDatetime
+
+
+class Timings(ContentModel):
+    """When things happened at the 999 service. All in UTC."""
+
+    call_connect: UtcDatetime | None = None
+    """T0."""
+    call_answer: UtcDatetime | None = None
+    """T1."""
+    location_confirmed: UtcDatetime | None = None
+    """T2."""
+    bt_start: UtcDatetime | None = None
+    """When the caller reached the BT operator."""
+    disposition: UtcDatetime | None = None
+    """When the 999 triage reached its disposition."""
+    cpr_start: UtcDatetime | None = None
+
+
+class TriageSystem(ContentModel):
+    """The clinical decision support system that was used: NHS Pathways, PaCCS or AMPDS (APP-COM-41)."""
+
+    name: Text
+    version: Text
+
+
+class Pathways(ContentModel):
+    """NHS Pathways codes: symptom group, symptom discriminator, disposition, and the pathway (template)."""
+
+    sg: Code | None = None
+    sd: Code | None = None
+    dx: Code | None = None
+    template: Code | None = None
+
+    @model_validator(mode="after")
+    def _something_known(self) -> Pathways:
+        if not (self.sg or self.sd or self.dx or self.template):
+            raise ValueError("pathways without a code are left out")
+        return self
+
+
+class TriageCodes(ContentModel):
+    """What a triage system said, in its own codes."""
+
+    system: TriageSystem | None = None
+    pathways: Pathways | None = None
+    ampds: Code | None = None
+    other_codes: tuple[Coding, ...] = ()
+    """Outcome codes of other code systems."""
+
+
+class PreTriageSieve(ContentModel):
+    """Answers to the pre-triage sieve. The later questions are asked only of a patient who breathes (APP6-QST-06)."""
+
+    breathing: bool
+    conscious: bool | None = None
+    noisy_breathing: bool | None = None
+
+    @model_validator(mode="after")
+    def _asked_in_order(self) -> PreTriageSieve:
+        if not self.breathing and (self.conscious is not None or self.noisy_breathing is not None):
+            raise ValueError("of a patient who is not breathing nothing more is asked")
+        return self
+
+
+class Triage(TriageCodes):
+    """The 999 triage."""
+
+    arp: Token | None = Field(default=None, examples=["C3"])
+    """Ambulance Response Programme category; None if the case is not triaged, or none was sent."""
+    summary: Text | None = None
+    clinical_narrative: Text | None = None
+    notes: tuple[Text, ...] = ()
+    """Further clinical notes, in order."""
+    patient_expectations: Text | None = None
+    pre_triage_sieve: PreTriageSieve | None = None
+    nature_of_call: Code | None = None
+    """Both for CAD to CAD only."""
+
+
+class LogEntry(ContentModel):
+    """One line of the call log or one crew note (CAD to CAD)."""
+
+    at: UtcDatetime
+    text: Text
+
+
+class ResourceRequest(ContentModel):
+    """What a mutual aid or call assist request asks for, and by when (CAD to CAD)."""
+
+    text: Text
+    code: Coding | None = None
+    not_before: UtcDatetime | None = None
+    by: UtcDatetime | None = None
