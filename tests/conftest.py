@@ -1,3 +1,3 @@
 """Fixtures that every kind of test may use."""
 
-pytest_plugins = ["tests.browser"]
+pytest_plugins = ["tests.browser", "tests.database"]
