@@ -15,64 +15,18 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from cad_bridge.fhir import systems
+from cad_bridge.fhir.elements import as_list, as_object, child, first, text
+from cad_bridge.fhir.encounters import (
+    NO_OWN_ENCOUNTERS,
+    Coding,
+    EncounterFacts,
+    OwnEncounters,
+    responders_encounter,
+    senders_encounter,
+)
 
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII)
 _URN_UUID = re.compile(r"^urn:uuid:", re.IGNORECASE)
-
-
-class Coding(NamedTuple):
-    """A FHIR Coding as it was sent; the system is in its canonical spelling (X-60)."""
-
-    system: str | None
-    code: str | None
-    display: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EncounterFacts:
-    """One Encounter of the message."""
-
-    full_url: str | None
-    id: str | None = None
-    status: str | None = None
-    class_code: str | None = None
-    identifiers: tuple[tuple[str | None, str], ...] = ()
-    """Every identifier as (system, value)."""
-    is_focus: bool = False
-    is_linked: bool = False
-    """Whether CarePlan.activity.outcomeReference names it: the ambulance case raised over ITK (APP4-VS-22)."""
-    reason_codings: tuple[Coding, ...] = ()
-    reason_texts: tuple[str, ...] = ()
-    last_updated: datetime | None = None
-    """meta.lastUpdated in UTC, to the microsecond."""
-
-    @property
-    def identifier_system(self) -> str | None:
-        """System of the first identifier."""
-        return self.identifiers[0][0] if self.identifiers else None
-
-    @property
-    def identifier_value(self) -> str | None:
-        """Value of the first identifier: the human-readable case number."""
-        return self.identifiers[0][1] if self.identifiers else None
-
-    @property
-    def reason_code(self) -> str | None:
-        """Code of the first reasonCode coding."""
-        return self.reason_codings[0].code if self.reason_codings else None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OwnEncounters:
-    """How the Encounters of the local service in this conversation can be recognised (X-08)."""
-
-    full_urls: frozenset[str] = frozenset()
-    ids: frozenset[str] = frozenset()
-    identifiers: frozenset[tuple[str | None, str]] = frozenset()
-    """As (system, value)."""
-
-
-NO_OWN_ENCOUNTERS = OwnEncounters()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,33 +89,33 @@ class _Entry(NamedTuple):
 
     @property
     def type(self) -> str | None:
-        return _text(self.resource.get("resourceType"))
+        return text(self.resource.get("resourceType"))
 
     @property
     def id(self) -> str | None:
-        return _text(self.resource.get("id"))
+        return text(self.resource.get("id"))
 
 
 def read_facts(bundle: Mapping[str, Any]) -> Facts:
     """Read the facts of a message Bundle. Never raises, whatever JSON object it is given."""
     entries = tuple(_entries(bundle))
     header = _first(entries, "MessageHeader").resource
-    focus = _resolve(entries, reference(_get(header, "focus")))
+    focus = _resolve(entries, reference(child(header, "focus")))
     request = focus if focus and focus.type == "ServiceRequest" else _first(entries, "ServiceRequest")
     patient = _first(entries, "Patient")
-    meta = _object(bundle.get("meta"))
+    meta = as_object(bundle.get("meta"))
     return Facts(
-        bundle_id=_text(bundle.get("id")),
-        bundle_type=_text(bundle.get("type")),
-        version_id=_text(meta.get("versionId")),
+        bundle_id=text(bundle.get("id")),
+        bundle_type=text(bundle.get("type")),
+        version_id=text(meta.get("versionId")),
         bundle_last_updated=read_instant(meta.get("lastUpdated")),
         patient_full_url=patient.full_url,
         nhs_number=_only({value for system, value in _identifiers(patient) if system == systems.NHS_NUMBER}),
         journey_id=_journey_id(entries),
         encounters=tuple(_encounters(entries, focus)),
-        task_statuses=tuple(_text(e.resource.get("status")) for e in entries if e.type == "Task"),
+        task_statuses=tuple(text(e.resource.get("status")) for e in entries if e.type == "Task"),
         resource_counts=MappingProxyType(Counter(e.type for e in entries if e.type)),
-        focus_reference=reference(_get(header, "focus")),
+        focus_reference=reference(child(header, "focus")),
         focus_type=focus.type if focus else None,
         focus_full_url=focus.full_url if focus else None,
         **_header_facts(header, entries),
@@ -190,85 +144,45 @@ def bare_uuid(value: str) -> str:
 
 def reference(element: object) -> str | None:
     """The literal reference of a Reference, or of the first one in a list."""
-    return _text(_get(element, "reference"))
+    return text(child(element, "reference"))
 
 
 def focus_encounter(facts: Facts, own: OwnEncounters = NO_OWN_ENCOUNTERS) -> EncounterFacts | None:
-    """The Encounter whose status drives the workflow: the sender's of a request, the responder's of a response.
+    """The Encounter whose status drives the workflow: the responder's of a response, the sender's of a request.
 
-    A response's focus, where it is an Encounter, else the one that is not ours (X-06). ``None`` where there is none
-    or where it cannot be told; nothing is guessed.
+    ``None`` where there is none or where it cannot be told (X-06).
     """
-    if facts.event == "servicerequest-response":
-        focused = next((e for e in facts.encounters if e.is_focus), None)
-        return focused or _only_one(_responders(facts, own))
-    return _only_one(_senders(facts, own))
-
-
-def own_encounters_of(facts: Facts, own: OwnEncounters) -> tuple[EncounterFacts, ...]:
-    """The Encounters of the message that are the local service's: by fullUrl, else by id, else by identifier (X-08).
-
-    An identifier counts only where it singles out one Encounter: published examples number both sides' cases
-    in one name space.
-    """
-    for known in (
-        [e for e in facts.encounters if e.full_url in own.full_urls],
-        [e for e in facts.encounters if e.id in own.ids],
-    ):
-        if known:
-            return tuple(known)
-    by_identifier = [e for e in facts.encounters if not own.identifiers.isdisjoint(e.identifiers)]
-    return tuple(by_identifier) if len(by_identifier) == 1 else ()
-
-
-def _responders(facts: Facts, own: OwnEncounters) -> list[EncounterFacts]:
-    """Neither ours nor the requester's nor the linked ambulance case's."""
-    mine = own_encounters_of(facts, own)
-    others = [e for e in facts.encounters if e not in mine and not e.is_linked]
-    return [e for e in others if not _is_requesters(facts, e)] if len(others) > 1 else others
-
-
-def _senders(facts: Facts, own: OwnEncounters) -> list[EncounterFacts]:
-    mine = own_encounters_of(facts, own)
-    others = [e for e in facts.encounters if e not in mine]
-    return [e for e in others if _is_requesters(facts, e)] if len(others) > 1 else others
-
-
-def _is_requesters(facts: Facts, encounter: EncounterFacts) -> bool:
-    """Whether ServiceRequest.encounter names it."""
-    if facts.sr_encounter is None:
-        return False
-    relative = f"Encounter/{encounter.id}" if encounter.id else None
-    return facts.sr_encounter in {encounter.full_url, relative}
+    choose = responders_encounter if facts.event == "servicerequest-response" else senders_encounter
+    return choose(facts.encounters, own, requesters=facts.sr_encounter)
 
 
 def _header_facts(header: Mapping[str, Any], entries: tuple[_Entry, ...]) -> dict[str, Any]:
-    destination = _object(_one(header.get("destination")))
+    destination = as_object(first(header.get("destination")))
     response = header.get("response")
-    identifier = _text(_get(response, "identifier"))
-    definition = _text(header.get("definition"))
+    identifier = text(child(response, "identifier"))
+    definition = text(header.get("definition"))
     return {
-        "event": _code([_object(header.get("eventCoding"))], systems.MESSAGE_EVENT),
+        "event": _code([as_object(header.get("eventCoding"))], systems.MESSAGE_EVENT),
         "reason": _code(_codings(header.get("reason")), systems.MESSAGE_REASON),
         "definition": definition.split("|", 1)[0] if definition else None,
         "destination_endpoint": _endpoint(destination),
         "receiver_ods": _ods_code(destination.get("receiver"), entries),
-        "source_endpoint": _endpoint(_object(header.get("source"))),
+        "source_endpoint": _endpoint(as_object(header.get("source"))),
         "sender_ods": _ods_code(header.get("sender"), entries),
         "has_response": response is not None,
         "response_identifier": bare_uuid(identifier) if identifier else None,
-        "response_code": _text(_get(response, "code")),
+        "response_code": text(child(response, "code")),
     }
 
 
 def _request_facts(request: _Entry) -> dict[str, Any]:
     resource = request.resource
-    period = _object(resource.get("occurrencePeriod"))
-    codings = [c for concept in _list(resource.get("category")) for c in _codings(concept)]
+    period = as_object(resource.get("occurrencePeriod"))
+    codings = [c for concept in as_list(resource.get("category")) for c in _codings(concept)]
     return {
         "category": _lower(_exact_code(codings, systems.MESSAGE_CATEGORY)),
         "use_case": _lower(_exact_code(codings, systems.USE_CASE)),
-        "sr_status": _text(resource.get("status")),
+        "sr_status": text(resource.get("status")),
         "sr_id": request.id,
         "sr_full_url": request.full_url,
         "sr_encounter": reference(resource.get("encounter")),
@@ -280,15 +194,15 @@ def _request_facts(request: _Entry) -> dict[str, Any]:
 def _plan_facts(plan: Mapping[str, Any]) -> dict[str, Any]:
     outcomes = [
         coding
-        for activity in _list(plan.get("activity"))
-        for concept in _list(_get(activity, "outcomeCodeableConcept"))
+        for activity in as_list(plan.get("activity"))
+        for concept in as_list(child(activity, "outcomeCodeableConcept"))
         for coding in _codings(concept)
     ]
     arp = _exact_code(outcomes, systems.ARP_PRIORITY)
     return {
-        "careplan_status": _text(plan.get("status")),
-        "careplan_intent": _text(plan.get("intent")),
-        "careplan_period_start": read_instant(_get(plan.get("period"), "start")),
+        "careplan_status": text(plan.get("status")),
+        "careplan_intent": text(plan.get("intent")),
+        "careplan_period_start": read_instant(child(plan.get("period"), "start")),
         "arp": arp.upper() if arp else None,
     }
 
@@ -296,25 +210,25 @@ def _plan_facts(plan: Mapping[str, Any]) -> dict[str, Any]:
 def _encounters(entries: tuple[_Entry, ...], focus: _Entry | None) -> Iterator[EncounterFacts]:
     linked = [_resolve(entries, ref) for ref in _outcome_references(entries)]
     for entry in (e for e in entries if e.type == "Encounter"):
-        reasons = _list(entry.resource.get("reasonCode"))
+        reasons = as_list(entry.resource.get("reasonCode"))
         yield EncounterFacts(
             full_url=entry.full_url,
             id=entry.id,
-            status=_text(entry.resource.get("status")),
-            class_code=_text(_get(entry.resource.get("class"), "code")),
+            status=text(entry.resource.get("status")),
+            class_code=text(child(entry.resource.get("class"), "code")),
             identifiers=tuple(_identifiers(entry)),
             is_focus=entry is focus,
             is_linked=any(entry is other for other in linked),
             reason_codings=tuple(_coding(c) for concept in reasons for c in _codings(concept)),
-            reason_texts=tuple(t for concept in reasons if (t := _text(_get(concept, "text")))),
-            last_updated=read_instant(_get(entry.resource.get("meta"), "lastUpdated")),
+            reason_texts=tuple(t for concept in reasons if (t := text(child(concept, "text")))),
+            last_updated=read_instant(child(entry.resource.get("meta"), "lastUpdated")),
         )
 
 
 def _outcome_references(entries: tuple[_Entry, ...]) -> Iterator[str | None]:
     for plan in (e.resource for e in entries if e.type == "CarePlan"):
-        for activity in _list(plan.get("activity")):
-            yield from (reference(each) for each in _list(_get(activity, "outcomeReference")))
+        for activity in as_list(plan.get("activity")):
+            yield from (reference(each) for each in as_list(child(activity, "outcomeReference")))
 
 
 def _journey_id(entries: tuple[_Entry, ...]) -> str | None:
@@ -322,7 +236,7 @@ def _journey_id(entries: tuple[_Entry, ...]) -> str | None:
         bare_uuid(ref).rsplit("/", 1)[-1].lower()
         for entry in entries
         if entry.type == "Encounter"
-        for episode in _list(entry.resource.get("episodeOfCare"))
+        for episode in as_list(entry.resource.get("episodeOfCare"))
         if (ref := reference(episode))
     }
     return _only(found)
@@ -332,17 +246,17 @@ def _ods_code(ref: object, entries: tuple[_Entry, ...]) -> str | None:
     """ODS code of the Organization that the Reference names, literally or by identifier."""
     target = _resolve(entries, reference(ref))
     given = list(_identifiers(target)) if target else []
-    logical = _object(_get(ref, "identifier"))
-    if value := _text(logical.get("value")):
+    logical = as_object(child(ref, "identifier"))
+    if value := text(logical.get("value")):
         given.append((_system(logical), value))
     return _only({value.upper() for system, value in given if system == systems.ODS_CODE})
 
 
 def _entries(bundle: Mapping[str, Any]) -> Iterator[_Entry]:
-    for entry in _list(bundle.get("entry")):
-        resource = _get(entry, "resource")
+    for entry in as_list(bundle.get("entry")):
+        resource = child(entry, "resource")
         if isinstance(resource, Mapping):
-            yield _Entry(_text(_get(entry, "fullUrl")), resource)
+            yield _Entry(text(child(entry, "fullUrl")), resource)
 
 
 def _first(entries: tuple[_Entry, ...], resource_type: str) -> _Entry:
@@ -358,41 +272,42 @@ def _resolve(entries: tuple[_Entry, ...], ref: str | None) -> _Entry | None:
 
 
 def _identifiers(entry: _Entry) -> Iterator[tuple[str | None, str]]:
-    for identifier in _list(entry.resource.get("identifier")):
-        if value := _text(_get(identifier, "value")):
-            yield _system(_object(identifier)), value
+    for identifier in as_list(entry.resource.get("identifier")):
+        if value := text(child(identifier, "value")):
+            yield _system(as_object(identifier)), value
 
 
 def _endpoint(holder: Mapping[str, Any]) -> str | None:
-    endpoint = _text(holder.get("endpoint"))
+    endpoint = text(holder.get("endpoint"))
     return systems.canonical_token(endpoint) if endpoint else None
 
 
 def _coding(coding: Mapping[str, Any]) -> Coding:
-    return Coding(_system(coding), _text(coding.get("code")), _text(coding.get("display")))
+    return Coding(_system(coding), text(coding.get("code")), text(coding.get("display")))
 
 
 def _codings(concept: object) -> list[Mapping[str, Any]]:
-    return [_object(c) for c in _list(_get(concept, "coding"))]
+    return [as_object(c) for c in as_list(child(concept, "coding"))]
 
 
 def _code(codings: list[Mapping[str, Any]], system: str) -> str | None:
     """The code of that system; a Coding without a system stands in for it where none has it."""
-    return _exact_code(codings, system) or _only({c for coding in codings if (c := _code_of(coding, None))})
+    named = any(_system(coding) == system for coding in codings)
+    return _exact_code(codings, system if named else None)
 
 
-def _exact_code(codings: list[Mapping[str, Any]], system: str) -> str | None:
+def _exact_code(codings: list[Mapping[str, Any]], system: str | None) -> str | None:
     """The one code of that system; two different ones are contradictory and count as none."""
     found = {c for coding in codings if (c := _code_of(coding, system))}
     return next(iter(found)) if len({c.lower() for c in found}) == 1 else None
 
 
 def _code_of(coding: Mapping[str, Any], system: str | None) -> str | None:
-    return _text(coding.get("code")) if _system(coding) == system else None
+    return text(coding.get("code")) if _system(coding) == system else None
 
 
 def _system(holder: Mapping[str, Any]) -> str | None:
-    system = _text(holder.get("system"))
+    system = text(holder.get("system"))
     return systems.canonical(system) if system else None
 
 
@@ -402,28 +317,3 @@ def _lower(value: str | None) -> str | None:
 
 def _only(values: set[str]) -> str | None:
     return next(iter(values)) if len(values) == 1 else None
-
-
-def _only_one(encounters: list[EncounterFacts]) -> EncounterFacts | None:
-    return encounters[0] if len(encounters) == 1 else None
-
-
-def _text(value: object) -> str | None:
-    """A string with something in it, without the blanks around it."""
-    return (value.strip() or None) if isinstance(value, str) else None
-
-
-def _object(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _list(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-def _one(value: object) -> object:
-    return value[0] if isinstance(value, list) and value else value
-
-
-def _get(holder: object, name: str) -> object:
-    return _object(_one(holder)).get(name)

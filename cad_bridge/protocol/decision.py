@@ -10,14 +10,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from cad_bridge.fhir import systems
-from cad_bridge.fhir.facts import (
-    NO_OWN_ENCOUNTERS,
-    EncounterFacts,
-    Facts,
-    OwnEncounters,
-    focus_encounter,
-    own_encounters_of,
-)
+from cad_bridge.fhir.encounters import NO_OWN_ENCOUNTERS, EncounterFacts, OwnEncounters, own_among
+from cad_bridge.fhir.facts import Facts, focus_encounter
 from cad_bridge.protocol.decision_rows import ABSENT, ROWS, UNCLEAR, Condition, Row
 from cad_bridge.protocol.definitions import definition_for
 from cad_bridge.protocol.errors import Fault
@@ -96,7 +90,7 @@ def circumstances_of(facts: Facts, own: OwnEncounters) -> Circumstances:
         careplan_status=facts.careplan_status or ABSENT,
         definition=definition.url if definition else facts.definition or ABSENT,
         encounter=encounter,
-        encounter_is_own=encounter in own_encounters_of(facts, own),
+        encounter_is_own=encounter in own_among(facts.encounters, own),
         careplan_intent=facts.careplan_intent,
         task_statuses=facts.task_statuses,
     )

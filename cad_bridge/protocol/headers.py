@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cad_bridge.fhir import systems
+from cad_bridge.fhir.elements import objects, text
 from cad_bridge.fhir.issues import Issue, Severity
 from cad_bridge.protocol.errors import INVALID, REQUIRED, STRUCTURE, VALUE, Fault, Refused
 
@@ -171,7 +172,7 @@ def _read_target(value: str | None) -> ServiceIdentifier | Issue | None:
     if decoded is None:
         problem = f"{TARGET_IDENTIFIER} is not the base64 of a JSON object."
         return _header_issue(TARGET_IDENTIFIER, STRUCTURE.issue_code, problem, rule="CORE-HDR-03")
-    system, identifier = _text(decoded.get("system")), _text(decoded.get("value"))
+    system, identifier = text(decoded.get("system")), text(decoded.get("value"))
     if system is None or identifier is None:
         problem = f"{TARGET_IDENTIFIER} lacks system or value."
         return _header_issue(TARGET_IDENTIFIER, STRUCTURE.issue_code, problem, rule="CORE-HDR-03")
@@ -203,7 +204,7 @@ def _organisation(resource: Mapping[str, Any]) -> EndUserOrganisation | None:
         return None
     tokens = _tokens(resource)
     return EndUserOrganisation(
-        ods_code=_value_of(tokens, systems.ODS_CODE), name=_text(resource.get("name")), identifiers=tokens
+        ods_code=_value_of(tokens, systems.ODS_CODE), name=text(resource.get("name")), identifiers=tokens
     )
 
 
@@ -211,11 +212,11 @@ def _practitioner(resource: Mapping[str, Any]) -> RequestingPractitioner | None:
     if not resource:
         return None
     tokens = _tokens(resource)
-    role = next((c for concept in _objects(resource.get("code")) for c in _objects(concept.get("coding"))), {})
+    role = next((c for concept in objects(resource.get("code")) for c in objects(concept.get("coding"))), {})
     return RequestingPractitioner(
         role_profile_id=_value_of(tokens, systems.SDS_ROLE_PROFILE),
-        role_code=_text(role.get("code")),
-        role_name=_text(role.get("display")),
+        role_code=text(role.get("code")),
+        role_name=text(role.get("display")),
         identifiers=tokens,
     )
 
@@ -233,9 +234,9 @@ def _software(resource: Mapping[str, Any]) -> RequestingSoftware | None:
 
 def _tokens(resource: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(
-        f"{systems.canonical(_text(each.get('system')) or '')}|{value}"
-        for each in _objects(resource.get("identifier"))
-        if (value := _text(each.get("value")))
+        f"{systems.canonical(text(each.get('system')) or '')}|{value}"
+        for each in objects(resource.get("identifier"))
+        if (value := text(each.get("value")))
     )
 
 
@@ -244,14 +245,4 @@ def _value_of(tokens: tuple[str, ...], system: str) -> str | None:
 
 
 def _first_text(value: object, name: str) -> str | None:
-    return next((text for each in _objects(value) if (text := _text(each.get(name)))), None)
-
-
-def _objects(value: object) -> list[Mapping[str, Any]]:
-    """The objects in a list, or the one object: both shapes are published (CORE-HDR-07)."""
-    candidates = value if isinstance(value, list) else [value]
-    return [each for each in candidates if isinstance(each, Mapping)]
-
-
-def _text(value: object) -> str | None:
-    return (value.strip() or None) if isinstance(value, str) else None
+    return next((found for each in objects(value) if (found := text(each.get(name)))), None)
