@@ -9,8 +9,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from cad_bridge.traceability import collector
-
+PLUGIN = "cad_bridge.traceability.collector"
+"""Named, not imported: it needs pytest, which an installed service does not have."""
+OPTION = "--requirements-out"
 
 COLLECTED = {0, 5}
 """pytest's exit codes for: collected, and collected but there is no test."""
@@ -52,8 +53,8 @@ def _run_pytest(root: Path, target: Path) -> subprocess.CompletedProcess[str]:
         "-p",
         "no:cacheprovider",
         "-p",
-        collector.__name__,
-        collector.OPTION,
+        PLUGIN,
+        OPTION,
         str(target),
     ]
     command = [sys.executable, "-m", "pytest", *options]

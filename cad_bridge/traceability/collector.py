@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-OPTION = "--requirements-out"
+from cad_bridge.traceability.collection import OPTION
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
