@@ -22,7 +22,7 @@ COMPILED_TYPES = MESSAGE_TYPES + NEIGHBOUR_TYPES
 
 _CODES = {class_element(path): VALUE_SETS.get(name) for path, name in CODE_BINDINGS.items()}
 _CONCEPTS = {class_element(path): binding for path, binding in CONCEPT_BINDINGS.items()}
-_ANY_RESOURCE = "AnyResource"
+ANY_RESOURCE = "AnyResource"
 _WITHOUT_EXTENSION = frozenset({("Extension", "url")})
 
 
@@ -41,7 +41,7 @@ def message_schema() -> dict[str, Any]:
     }
     return {
         "$ref": "#/$defs/Bundle",
-        "$defs": definitions(*COMPILED_TYPES) | {_ANY_RESOURCE: any_resource},
+        "$defs": definitions(*COMPILED_TYPES) | {ANY_RESOURCE: any_resource},
     }
 
 
@@ -56,7 +56,7 @@ def resource_schema(resource_type: str) -> dict[str, Any]:
     """The schema of one resource type that is not among the compiled ones; bindings are not part of it."""
     return {
         "$ref": f"#/$defs/{resource_type}",
-        "$defs": definitions(resource_type) | {_ANY_RESOURCE: {"type": "object", "required": ["resourceType"]}},
+        "$defs": definitions(resource_type) | {ANY_RESOURCE: {"type": "object", "required": ["resourceType"]}},
     }
 
 
@@ -120,8 +120,8 @@ def _element(type_name: str, field: Field) -> dict[str, Any]:
         if (type_name, field.name) in _CONCEPTS:
             schema |= _concept(*_CONCEPTS[type_name, field.name])
     else:
-        schema = {"$ref": f"#/$defs/{_ANY_RESOURCE}"}
-    return {"type": "array", "items": schema, "minItems": 1} if field.is_list else schema
+        schema = {"$ref": f"#/$defs/{ANY_RESOURCE}"}
+    return {"type": "array", "items": schema} if field.is_list else schema
 
 
 def _primitive(type_name: str, field: Field) -> dict[str, Any]:
@@ -148,7 +148,7 @@ def _concept(system: str, value_set: str) -> dict[str, Any]:
 def _primitive_extension(field: Field) -> dict[str, Any]:
     schema: dict[str, Any] = {"$ref": "#/$defs/Element"}
     if field.is_list:
-        return {"type": "array", "items": {"anyOf": [schema, {"type": "null"}]}, "minItems": 1}
+        return {"type": "array", "items": {"anyOf": [schema, {"type": "null"}]}}
     return schema
 
 

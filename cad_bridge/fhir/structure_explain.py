@@ -1,0 +1,161 @@
+"""Schema errors in plain English, each with its FHIRPath and FHIR issue code, and never with a value.
+
+jsonschema-rs quotes the message, which is patient data; only its kind of error, the path and the place in the schema
+are used here. Not even the name of an unknown element is repeated, for a sender may write anything there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jsonschema_rs
+
+from cad_bridge.fhir.issues import Issue, Severity
+from cad_bridge.fhir.schema_primitives import PRIMITIVES
+from cad_bridge.fhir.structure_paths import Path, fhir_path
+
+Schema = Mapping[str, Any]
+
+_JSON_TYPES = {
+    "array": "a list",
+    "boolean": "true or false",
+    "integer": "a whole number",
+    "number": "a number",
+    "object": "an object",
+    "string": "a text",
+}
+_FORMATS = {
+    "base64Binary": "base64",
+    "code": "a code: no blanks but single ones inside",
+    "date": "a date (YYYY, YYYY-MM or YYYY-MM-DD) that exists",
+    "dateTime": "a date that exists, or a date with time to the second and time zone",
+    "id": "an id: 1 to 64 letters, digits, hyphens and dots",
+    "instant": "a date that exists with time to the second and time zone",
+    "mediaType": "a media type",
+    "oid": "a URI of form urn:oid:",
+    "time": "a time hh:mm:ss",
+    "uuid": "a URI of form urn:uuid:",
+}
+_FORMAT_OF = {
+    schema["pattern"]: _FORMATS.get(name, "a URI: no blanks")
+    for name, schema in PRIMITIVES.items()
+    if "pattern" in schema
+}
+_MOST_CODES_LISTED = 20
+
+
+@dataclass(frozen=True, slots=True)
+class _Explanation:
+    code: str
+    rule: str
+    text: str
+    element: str | None = None
+    on_parent: bool = False
+
+
+def explain(error: jsonschema_rs.ValidationError, schema: Schema, *, at: Path = ()) -> Iterator[Issue]:
+    """The issues that one schema error stands for; `at` is where in the message the checked part stands."""
+    name = error.kind.name
+    rule, element = _comment(error, schema)
+    if name == "anyOf" and not rule:
+        for nested in error.kind.context[0]:  # type: ignore[attr-defined]
+            yield from explain(nested, schema, at=at)
+        return
+    explanation = _RULES[rule](element) if rule else _KINDS[name](error, schema)
+    path = (*at, *error.instance_path)
+    if explanation.on_parent:
+        path = path[:-1]
+    if explanation.element:
+        path = (*path, explanation.element)
+    yield Issue(
+        severity=Severity.ERROR,
+        code=explanation.code,
+        expression=fhir_path(path),
+        diagnostics=explanation.text,
+        rule=explanation.rule,
+    )
+
+
+def _comment(error: jsonschema_rs.ValidationError, schema: Schema) -> tuple[str, str]:
+    """The rule of FHIR that the failed part of the schema stands for, and what it is about."""
+    rule, _, about = str(_parent(error, schema).get("$comment", "")).partition("|")
+    return rule, about
+
+
+def _parent(error: jsonschema_rs.ValidationError, schema: Schema) -> Schema:
+    node: Any = schema
+    for step in error.schema_path[:-1]:
+        node = node[step]
+    return node if isinstance(node, dict) else {}
+
+
+def _unknown_elements(error: jsonschema_rs.ValidationError, schema: Schema) -> _Explanation:
+    known = {name.lower(): name for name in _parent(error, schema)["properties"]}
+    unexpected: list[str] = error.kind.unexpected  # type: ignore[attr-defined]
+    meant = sorted({known[name.lower()] for name in unexpected if name.lower() in known})
+    text = f"{len(unexpected)} element(s) here are not defined by FHIR R4."
+    if meant:
+        text += f" Perhaps meant: {', '.join(meant)}."
+    return _Explanation("structure", "r4-unknown-element", text)
+
+
+def _missing(element: str) -> _Explanation:
+    return _Explanation("required", "r4-required", f"{element} is required.", element)
+
+
+def _required(error: jsonschema_rs.ValidationError, _: Schema) -> _Explanation:
+    return _missing(error.kind.property)  # type: ignore[attr-defined]
+
+
+def _type(error: jsonschema_rs.ValidationError, _: Schema) -> _Explanation:
+    wanted = " or ".join(_JSON_TYPES[name] for name in error.kind.types if name != "null")  # type: ignore[attr-defined]
+    return _Explanation("structure", "r4-type", f"This must be {wanted} in JSON.")
+
+
+def _enum(error: jsonschema_rs.ValidationError, _: Schema) -> _Explanation:
+    options = [str(option) for option in error.kind.options if option is not None]  # type: ignore[attr-defined]
+    listed = ", ".join(options) if len(options) <= _MOST_CODES_LISTED else f"{len(options)} codes"
+    return _Explanation("code-invalid", "r4-binding", f"This is not a code of the required value set: {listed}.")
+
+
+def _pattern(error: jsonschema_rs.ValidationError, _: Schema) -> _Explanation:
+    wanted = _FORMAT_OF[error.kind.pattern]  # type: ignore[attr-defined]
+    return _Explanation("value", "r4-format", f"This must be {wanted}.")
+
+
+def _constant(error: jsonschema_rs.ValidationError, _: Schema) -> _Explanation:
+    wanted = error.kind.expected_value  # type: ignore[attr-defined]
+    return _Explanation("structure", "r4-resource-type", f"The resourceType here must be {wanted}.")
+
+
+def _always(code: str, rule: str, text: str) -> Callable[[jsonschema_rs.ValidationError, Schema], _Explanation]:
+    return lambda _error, _schema: _Explanation(code, rule, text)
+
+
+_OUT_OF_RANGE = _always("value", "r4-format", "This number is out of the range of its type.")
+
+_KINDS: Mapping[str, Callable[[jsonschema_rs.ValidationError, Schema], _Explanation]] = {
+    "additionalProperties": _unknown_elements,
+    "const": _constant,
+    "enum": _enum,
+    "maximum": _OUT_OF_RANGE,
+    "minLength": _always("value", "r4-format", "A text may not be empty."),
+    "minimum": _OUT_OF_RANGE,
+    "pattern": _pattern,
+    "required": _required,
+    "type": _type,
+    "wholeNumber": _always("value", "r4-format", "This must be a whole number, written without a fraction."),
+}
+
+_RULES: Mapping[str, Callable[[str], _Explanation]] = {
+    "binding": lambda value_set: _Explanation(
+        "code-invalid", "r4-binding", f"One coding must be of the required value set {value_set}.", on_parent=True
+    ),
+    "choice": lambda choice: _Explanation(
+        "structure", "r4-choice", f"{choice}[x] is there in more than one type.", choice
+    ),
+    "ext-1": lambda _: _Explanation("invariant", "ext-1", "An extension has either one value or extensions."),
+    "required": _missing,
+}
