@@ -1,0 +1,139 @@
+"""Is a set of areas a clean partition: valid, without overlaps and gaps, with codes that are known?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import combinations
+from typing import Any
+
+import shapely
+from shapely import STRtree
+
+DEFAULT_TOLERANCE_M2 = 1.0
+"""An overlap or gap of at most this is rounding."""
+
+
+class FindingKind(StrEnum):
+    """What can be wrong with a set of areas."""
+
+    INVALID = "invalid-geometry"
+    EMPTY = "empty-geometry"
+    OVERLAP = "overlap"
+    GAP = "gap"
+    UNKNOWN_CODE = "unknown-code"
+    MISSING_CODE = "missing-code"
+    DOUBLE_CODE = "double-code"
+    NO_SPLIT_AREA = "no-split-area"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong: which codes, how many square metres, where."""
+
+    kind: FindingKind
+    codes: tuple[str, ...]
+    area_m2: float
+    text: str
+    geometry: Any = None
+
+    def __str__(self) -> str:
+        """One line for a person."""
+        area = f", {self.area_m2:.1f} m2" if self.area_m2 else ""
+        return f"{self.kind}: {' / '.join(self.codes)}{area}: {self.text}"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReport:
+    """What a check found, and the area in square metres of everything that it looked at."""
+
+    findings: tuple[Finding, ...]
+    areas_m2: dict[str, float]
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.findings
+
+    def lines(self) -> list[str]:
+        """The report as text: areas in square kilometres, then findings."""
+        areas = [f"{code}: {area / 1e6:.1f} km2" for code, area in self.areas_m2.items()]
+        return [*areas, *(str(finding) for finding in self.findings)]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report as JSON."""
+        return {
+            "ok": self.ok,
+            "areas_km2": {code: round(area / 1e6, 3) for code, area in self.areas_m2.items()},
+            "findings": [
+                {
+                    "kind": str(finding.kind),
+                    "codes": list(finding.codes),
+                    "area_m2": round(finding.area_m2, 1),
+                    "text": finding.text,
+                }
+                for finding in self.findings
+            ],
+        }
+
+
+def check_areas(
+    areas: Iterable[tuple[str, Any]], *, tolerance_m2: float = DEFAULT_TOLERANCE_M2, extra: Iterable[Finding] = ()
+) -> CheckReport:
+    """Check named areas in British National Grid metres; `extra` are findings made before, such as unknown codes."""
+    named = list(areas)
+    shapes = _shape_findings(named)
+    unsound = {code for finding in shapes for code in finding.codes}
+    sound = [(code, geometry) for code, geometry in named if code not in unsound]
+    findings = [*extra, *shapes, *_overlaps(sound, tolerance_m2), *_gaps(sound, tolerance_m2)]
+    return CheckReport(tuple(findings), {code: float(geometry.area) for code, geometry in named})
+
+
+def _shape_findings(named: list[tuple[str, Any]]) -> list[Finding]:
+    findings = []
+    for code, geometry in named:
+        if geometry.is_empty or geometry.geom_type not in ("Polygon", "MultiPolygon"):
+            findings.append(Finding(FindingKind.EMPTY, (code,), 0.0, "no polygon"))
+        elif not geometry.is_valid:
+            findings.append(Finding(FindingKind.INVALID, (code,), 0.0, shapely.is_valid_reason(geometry), geometry))
+    return findings
+
+
+def _overlaps(named: list[tuple[str, Any]], tolerance_m2: float) -> list[Finding]:
+    """Pairs that share more than an edge. Only areas with an edge that breaks the coverage are compared."""
+    if not named:
+        return []
+    broken = shapely.coverage_invalid_edges([geometry for _, geometry in named])
+    suspects = [pair for pair, edges in zip(named, broken, strict=True) if not edges.is_empty]
+    findings = []
+    for first, second in _touching(suspects):
+        shared = shapely.intersection(suspects[first][1], suspects[second][1])
+        if shared.area > tolerance_m2:
+            codes = (suspects[first][0], suspects[second][0])
+            findings.append(Finding(FindingKind.OVERLAP, codes, shared.area, "both claim this ground", shared))
+    return findings
+
+
+def _touching(suspects: list[tuple[str, Any]]) -> Iterable[tuple[int, int]]:
+    geometries = [geometry for _, geometry in suspects]
+    if len(geometries) < 3:
+        return combinations(range(len(geometries)), 2)
+    pairs = STRtree(geometries).query(geometries, predicate="intersects").T.tolist()
+    return sorted((first, second) for first, second in pairs if first < second)
+
+
+def _gaps(named: list[tuple[str, Any]], tolerance_m2: float) -> list[Finding]:
+    """Ground that areas enclose and none claims. A gap that is open to the sea looks like water and can't be told."""
+    union = shapely.union_all([geometry for _, geometry in named])
+    holes = [shapely.Polygon(ring) for part in shapely.get_parts(union) for ring in part.interiors]
+    tree = STRtree([geometry for _, geometry in named])
+    return [
+        Finding(FindingKind.GAP, _codes_round(hole, named, tree), hole.area, "enclosed, and nobody's", hole)
+        for hole in holes
+        if hole.area > tolerance_m2
+    ]
+
+
+def _codes_round(hole: Any, named: list[tuple[str, Any]], tree: STRtree) -> tuple[str, ...]:
+    return tuple(sorted({named[position][0] for position in tree.query(hole, predicate="intersects")}))
