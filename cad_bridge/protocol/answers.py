@@ -122,7 +122,7 @@ _BY_CODE = {
     "METHOD_NOT_ALLOWED": f"The other service does not offer this function. {_PHONE}.",
     "NOT_ACCEPTABLE": f"The two systems do not speak the same version. {_PHONE} and tell support.",
     "UNSUPPORTED_MEDIA_TYPE": f"The other service cannot read our messages. {_PHONE} and tell support.",
-    "UNPROCESSABLE_ENTITY": f"The other service does not handle this kind of request. Choose another, or {_PHONE.lower()}.",
+    "UNPROCESSABLE_ENTITY": f"The other service does not handle such requests. Choose another, or {_PHONE.lower()}.",
     "NOT_IMPLEMENTED": f"The other service does not offer this function. {_PHONE}.",
 }
 _NO_ROUTE = f"The chosen service cannot be reached electronically. Choose another, or {_PHONE.lower()}."

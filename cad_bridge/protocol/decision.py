@@ -15,6 +15,22 @@ from cad_bridge.fhir.facts import Facts, focus_encounter
 from cad_bridge.protocol.decision_rows import ABSENT, ROWS, UNCLEAR, Condition, Row
 from cad_bridge.protocol.definitions import definition_for
 from cad_bridge.protocol.errors import Fault
+from cad_bridge.workflow.vocabulary import UseCase
+
+COLUMNS: Mapping[str, str] = {
+    "event": "event",
+    "reason": "reason",
+    "category": "category",
+    "use_case": "use case",
+    "sr_status": "ServiceRequest.status",
+    "encounter_status": "Encounter.status",
+    "careplan_status": "CarePlan.status",
+    "definition": "definition",
+}
+"""The columns of a row in the order in which they are judged, and what they are called."""
+
+
+_SET_COLUMNS = tuple(name for name in COLUMNS if name not in {"event", "definition"})
 
 
 class Circumstances(NamedTuple):
@@ -40,6 +56,15 @@ class Missed(NamedTuple):
     row: Row
     column: str
     """The name of a column, or the text of a condition."""
+
+    @property
+    def needed(self) -> str:
+        """What the row asks for there, in words."""
+        if self.column not in COLUMNS:
+            return self.column
+        allowed = getattr(self.row, self.column)
+        choices = [allowed] if isinstance(allowed, str) else sorted(allowed)
+        return f"{COLUMNS[self.column]} {' or '.join(_short(choice) for choice in choices)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +125,7 @@ def misfits(row: Row, circumstances: Circumstances) -> Iterator[str]:
     """Everything about the row that does not fit: column names in their order, then conditions."""
     if row.event is not None and row.event != circumstances.event:
         yield "event"
-    for name in ("reason", "category", "use_case", "sr_status", "encounter_status", "careplan_status"):
+    for name in _SET_COLUMNS:
         allowed: frozenset[str] | None = getattr(row, name)
         if allowed is not None and getattr(circumstances, name) not in allowed:
             yield name
@@ -117,6 +142,21 @@ def near_misses(circumstances: Circumstances) -> list[Missed]:
         if row.fault is None and len(reasons) == 1:
             found.append(Missed(row, reasons[0]))
     return found
+
+
+def describe(circumstances: Circumstances) -> str:
+    """The columns in words. A code that is in no published vocabulary is not repeated: it may be anything."""
+    return ", ".join(f"{words} {_safe(getattr(circumstances, name))}" for name, words in COLUMNS.items())
+
+
+def _safe(code: str) -> str:
+    return _short(code) if code in _VOCABULARY or definition_for(code) else "not recognised"
+
+
+def _short(code: str) -> str:
+    """Definitions by the last part of their URL."""
+    definition = definition_for(code)
+    return definition.name if definition else code
 
 
 def _encounter_status(facts: Facts, encounter: EncounterFacts | None) -> str:
@@ -153,3 +193,11 @@ _HOLDS: Mapping[Condition, Callable[[Circumstances], bool]] = {
     Condition.TASKS_REQUESTED: _tasks_requested,
     Condition.REJECTED_REASON: _rejected_reason,
 }
+
+_VOCABULARY = frozenset(
+    {ABSENT, UNCLEAR, "servicerequest-request", "servicerequest-response", "booking-request", "booking-response"}
+    | {"new", "update", "delete", "referral", "validation"}
+    | set(UseCase)
+    | {"draft", "active", "on-hold", "revoked", "completed", "entered-in-error", "unknown"}
+    | {"planned", "arrived", "triaged", "in-progress", "onleave", "finished", "cancelled"}
+)

@@ -163,6 +163,8 @@ class Refused:
 
     fault: Fault
     issues: tuple[Issue, ...] = ()
+    ods_code: str | None = None
+    """The organisation that answers, where the addressed service is known."""
 
     @classmethod
     def because(cls, fault: Fault, diagnostics: str, *, expression: str = "", rule: str) -> Refused:
