@@ -43,7 +43,7 @@ lint: venv
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/mypy scripts
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
 
 check: lint assets chromium ## All that CI runs: linters, types, import contracts, then the tests
 	$(PYTEST) $(ARGS)
