@@ -83,6 +83,8 @@ def _copy(source: Path, target: Path) -> None:
             _copy_file(file, scratch / file.relative_to(source))
     for directory in (scratch, *(path for path in scratch.rglob("*") if path.is_dir())):
         directory.chmod(0o755)
+    # Everything at once, because it is some 700 files: a power cut must not leave empty programs under the final name.
+    os.sync()
     scratch.rename(target)
 
 

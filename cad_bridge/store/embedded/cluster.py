@@ -50,7 +50,7 @@ def _check(cluster: Path, account: Account) -> None:
 
 def _version(cluster: Path) -> str:
     try:
-        version = (cluster / "PG_VERSION").read_text("ascii").strip()
+        version = (cluster / "PG_VERSION").read_text("utf-8").strip()
     except (FileNotFoundError, NotADirectoryError, UnicodeDecodeError):
         version = ""
     if not version.replace(".", "").isdigit():

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, LiteralString
+from urllib.parse import quote, urlencode
 
 import psycopg
 from psycopg import sql
-from sqlalchemy import URL
 
 from cad_bridge.store.embedded.cluster import ADMINISTRATOR
-from cad_bridge.store.embedded.errors import EmbeddedDatabaseError
+from cad_bridge.store.embedded.errors import UnreachableError
 from cad_bridge.store.embedded.home import Home
 from cad_bridge.store.embedded.sockets import PORT
 
@@ -28,28 +26,32 @@ _CONNECT_TIMEOUT_S = 10
 
 
 def url(home: Home, socket_directory: Path, *, database: str) -> str:
-    """The URL of a database for SQLAlchemy with psycopg, as the service's role. It holds the password."""
-    return URL.create(
-        "postgresql+psycopg",
-        username=APPLICATION,
-        password=home.password(APPLICATION),
-        port=PORT,
-        database=database,
-        query={"host": str(socket_directory), "require_auth": _AUTHENTICATION},
-    ).render_as_string(hide_password=False)
+    """The URL of a database for SQLAlchemy with psycopg, as the service's role. It holds the password.
+
+    Spaces become %20, which libpq reads too, and not the + that SQLAlchemy writes.
+    """
+    place = urlencode({"host": str(socket_directory), "require_auth": _AUTHENTICATION}, quote_via=quote)
+    return f"postgresql+psycopg://{APPLICATION}:{quote(home.password(APPLICATION))}@:{PORT}/{quote(database)}?{place}"
 
 
 def ensure_application(home: Home, socket_directory: Path) -> None:
-    """Makes the service's role and database unless they exist.
+    """Makes the service's role and database unless they exist; raises UnreachableError if the server is silent."""
+    try:
+        with administration(home, socket_directory) as connection:
+            _ensure_application(home, connection)
+    except psycopg.OperationalError as error:
+        raise UnreachableError(
+            f"The server does not answer in {socket_directory}: {error}\nIts socket is gone or a password was changed. "
+            "Stop every process that uses this data directory, then start again."
+        ) from error
 
-    Raises EmbeddedDatabaseError if the server does not answer.
-    """
-    with administration(home, socket_directory) as connection:
-        if not _exists(connection, "SELECT FROM pg_roles WHERE rolname = %s", APPLICATION):
-            home.ensure_password(APPLICATION)
-            _create_role(connection, APPLICATION, password=home.password(APPLICATION))
-        if not _exists(connection, "SELECT FROM pg_database WHERE datname = %s", APPLICATION):
-            _create_database(connection, APPLICATION, template="template0")
+
+def _ensure_application(home: Home, connection: psycopg.Connection) -> None:
+    if not _exists(connection, "SELECT FROM pg_roles WHERE rolname = %s", APPLICATION):
+        home.ensure_password(APPLICATION)
+        _create_role(connection, APPLICATION, password=home.password(APPLICATION))
+    if not _exists(connection, "SELECT FROM pg_database WHERE datname = %s", APPLICATION):
+        _create_database(connection, APPLICATION, template="template0")
 
 
 def create_database(server: EmbeddedServer, name: str, *, template: str | None = None) -> str:
@@ -65,28 +67,18 @@ def drop_database(server: EmbeddedServer, name: str) -> None:
         connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
-@contextmanager
-def administration(home: Home, socket_directory: Path) -> Iterator[psycopg.Connection]:
-    """A connection as superuser, in autocommit. Raises EmbeddedDatabaseError if the server does not answer."""
-    password = home.password(ADMINISTRATOR)
-    try:
-        connection = psycopg.connect(
-            host=str(socket_directory),
-            port=PORT,
-            user=ADMINISTRATOR,
-            password=password,
-            dbname="postgres",
-            autocommit=True,
-            require_auth=_AUTHENTICATION,
-            connect_timeout=_CONNECT_TIMEOUT_S,
-        )
-    except psycopg.OperationalError as error:
-        raise EmbeddedDatabaseError(
-            f"The server does not answer in {socket_directory}: {error}\nIts socket is gone or a password was changed. "
-            "Stop every process that uses this data directory, then start again."
-        ) from error
-    with connection:
-        yield connection
+def administration(home: Home, socket_directory: Path) -> psycopg.Connection:
+    """A connection as superuser, in autocommit."""
+    return psycopg.connect(
+        host=str(socket_directory),
+        port=PORT,
+        user=ADMINISTRATOR,
+        password=home.password(ADMINISTRATOR),
+        dbname="postgres",
+        autocommit=True,
+        require_auth=_AUTHENTICATION,
+        connect_timeout=_CONNECT_TIMEOUT_S,
+    )
 
 
 def _exists(connection: psycopg.Connection, query: LiteralString, name: str) -> bool:

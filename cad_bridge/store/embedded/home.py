@@ -17,6 +17,8 @@ HOMES_OF_ROOT = Path("/var/lib/cad-bridge")
 """Where homes lie when root runs the service and the server's account cannot enter the data directory."""
 
 _ENTRY = "postgres"
+# initdb puts paths between double quotes into shell commands, and does no more than that.
+_SHELL_CHARACTERS = frozenset('"$`\\')
 _LOCK_TIMEOUT_S = 30.0
 
 
@@ -54,7 +56,7 @@ class Home:
         """The generated password of a role. Raises EmbeddedDatabaseError if the file is lost."""
         file = self._password_file(role)
         try:
-            return file.read_text("ascii")
+            return file.read_text("utf-8")
         except FileNotFoundError:
             raise EmbeddedDatabaseError(
                 f"{file} is missing although the cluster exists. Restore it from a backup, or set a new password in "
@@ -96,8 +98,11 @@ def open_home(data_dir: Path, account: Account) -> Home:
     Raises EmbeddedDatabaseError if it belongs to somebody else, or if the account cannot enter it.
     """
     data_dir = data_dir.expanduser().resolve()
-    if not str(data_dir).isprintable():
-        raise EmbeddedDatabaseError("The path of the data directory holds control characters; choose another one.")
+    if not str(data_dir).isprintable() or _SHELL_CHARACTERS & set(str(data_dir)):
+        raise EmbeddedDatabaseError(
+            "The path of the data directory holds control characters, double quotes, dollar signs, backticks or "
+            "backslashes, which PostgreSQL's programs would not pass on as they are; choose another one."
+        )
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     if account.dropped:
         _check_owner(data_dir)

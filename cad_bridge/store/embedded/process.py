@@ -73,8 +73,11 @@ def _is_server_of(pid: int, cluster: Path) -> bool:
         return False
 
 
-def launch(home: Home, account: Account, *, binaries: Binaries, sockets: Path, lock: FileLock) -> None:
-    """Starts a server in the background, as nobody's child; it inherits `lock`. Call it only while none runs."""
+def launch(home: Home, account: Account, *, binaries: Binaries, sockets: Path, lock: FileLock) -> int:
+    """Starts a server in the background, as nobody's child; it inherits `lock`. Call it only while none runs.
+
+    Returns the length of the log before its first line, in bytes.
+    """
     settings = _INVARIANTS | {"unix_socket_directories": f'"{sockets}"'}
     server: list[str | Path] = [
         binaries.postgres,
@@ -86,6 +89,7 @@ def launch(home: Home, account: Account, *, binaries: Binaries, sockets: Path, l
         home.log.replace(home.log.with_suffix(".log.1"))
     log = os.open(home.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     try:
+        logged = os.fstat(log).st_size
         account.run(
             *("/bin/sh", "-c", _SH_BACKGROUND, "sh"),
             *server,
@@ -93,6 +97,7 @@ def launch(home: Home, account: Account, *, binaries: Binaries, sockets: Path, l
             inherit=(lock.fileno(),),
             environment=_disown_stale_pid(home.cluster),
         )
+        return logged
     finally:
         os.close(log)
 

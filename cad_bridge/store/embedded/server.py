@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import platform
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from cad_bridge.store.embedded import databases, process
 from cad_bridge.store.embedded.account import Account, server_account
 from cad_bridge.store.embedded.binaries import executable_by
 from cad_bridge.store.embedded.cluster import ensure_cluster
-from cad_bridge.store.embedded.errors import EmbeddedDatabaseError, RecoveryUnfinishedError
+from cad_bridge.store.embedded.errors import EmbeddedDatabaseError, RecoveryUnfinishedError, UnreachableError
 from cad_bridge.store.embedded.home import Home, open_home
 from cad_bridge.store.embedded.locks import FileLock, exclusively, is_held
 from cad_bridge.store.embedded.sockets import socket_directory
@@ -25,6 +26,8 @@ _log = logging.getLogger(__name__)
 # Recovery after a crash replays what was written since the last checkpoint; that can take minutes on a slow disk.
 _READY_TIMEOUT_S = 300.0
 _STOP_TIMEOUT_S = 60.0
+_ANSWER_TIMEOUT_S = 5.0
+_RETRY_S = 0.1
 _LEFT_OVER_TIMEOUT_S = 30.0
 _TURN_TIMEOUT_S = _READY_TIMEOUT_S + _STOP_TIMEOUT_S
 """Longer than any other process may take to start or stop the server."""
@@ -127,7 +130,6 @@ def _join(home: Home, account: Account) -> EmbeddedServer:
     membership = Membership(home)
     try:
         address = _bring_up(home, account)
-        databases.ensure_application(home, address)
         url = databases.url(home, address, database=databases.APPLICATION)
     except RecoveryUnfinishedError:
         membership.leave()
@@ -151,15 +153,38 @@ def _leave(home: Home, membership: Membership) -> bool:
 
 
 def _bring_up(home: Home, account: Account) -> Path:
-    """The socket directory of the running server, which is started if need be. Call it with the start lock only."""
-    joined = process.find(home.cluster) is not None and _wait_while_unready(home)
-    if not joined:
-        _launch(home, account)
-    server = process.find(home.cluster)
-    if server is None:
-        raise EmbeddedDatabaseError(_failure(home, since=0))
-    _log.info("embedded database %s: %s", "joined" if joined else "started", home.path)
-    return server.socket_directory
+    """The socket directory of the server, which is started unless it runs. Call it with the start lock only."""
+    address = _address(home)
+    if address is not None:
+        _log.info("embedded database joined: %s", home.path)
+        return address
+    logged = _launch(home, account)
+    address = _address(home)
+    if address is None:
+        raise EmbeddedDatabaseError(_failure(home, since=logged))
+    _log.info("embedded database started: %s", home.path)
+    return address
+
+
+def _address(home: Home) -> Path | None:
+    """The socket directory where the server answers, or None if none runs.
+
+    Raises UnreachableError if one runs but stays silent; one that has just been killed looks alive for a moment.
+    """
+    deadline = time.monotonic() + _ANSWER_TIMEOUT_S
+    while _wait_while_unready(home):
+        server = process.find(home.cluster)
+        if server is None:
+            break
+        try:
+            databases.ensure_application(home, server.socket_directory)
+        except UnreachableError:
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(_RETRY_S)
+        else:
+            return server.socket_directory
+    return None
 
 
 def _wait_while_unready(home: Home) -> bool:
@@ -177,7 +202,8 @@ def _status(home: Home) -> str | None:
     return server.status if server else None
 
 
-def _launch(home: Home, account: Account) -> None:
+def _launch(home: Home, account: Account) -> int:
+    """Starts a server and waits until it has said who it is, or is gone. Returns where in the log its lines begin."""
     lock = FileLock(home.server_lock)
     try:
         if not wait_until(lock.try_exclusive, timeout_s=_LEFT_OVER_TIMEOUT_S):
@@ -187,19 +213,17 @@ def _launch(home: Home, account: Account) -> None:
             )
         binaries = executable_by(account, home=home.path)
         ensure_cluster(home, account, binaries=binaries, lock=lock)
-        logged = home.log.stat().st_size if home.log.exists() else 0
         sockets = socket_directory(home, account)
-        process.launch(home, account, binaries=binaries, sockets=sockets, lock=lock)
+        logged = process.launch(home, account, binaries=binaries, sockets=sockets, lock=lock)
     finally:
         lock.hand_over()
-    # First it has to write down who it is; until then only the lock tells whether it lives.
+    # Until it has written its pid down, only the lock tells whether it lives.
     wait_until(lambda: _status(home) is not None or not is_held(home.server_lock), timeout_s=_READY_TIMEOUT_S)
-    if not _wait_while_unready(home):
-        raise EmbeddedDatabaseError(_failure(home, since=logged))
+    return logged
 
 
 def _failure(home: Home, *, since: int) -> str:
     with home.log.open("rb") as log:
-        log.seek(min(since, home.log.stat().st_size))
+        log.seek(since)
         last_lines = log.read().decode(errors="replace").strip().splitlines()[-5:]
     return "\n".join(["The server did not start:", *last_lines])
