@@ -87,6 +87,7 @@ class _Problem:
 
 
 _RETRYABLE = frozenset({"TIMEOUT", "TOO_MANY_REQUESTS", "TOO_EARLY", "UNAVAILABLE", "SERVICE_UNAVAILABLE"})
+_NO_ERRORS = ("warning", "information")
 _TRANSIENT_STATUS = frozenset({408, 425, 429})
 _FINAL = frozenset(
     {
@@ -226,7 +227,7 @@ def _problem(body: bytes) -> _Problem | None:
     outcome = _json_object(body)
     if outcome.get("resourceType") != "OperationOutcome":
         return None
-    issues = [issue for issue in objects(outcome.get("issue")) if issue.get("severity") in {"error", "fatal", None}]
+    issues = [issue for issue in objects(outcome.get("issue")) if issue.get("severity") not in _NO_ERRORS]
     problems = [_Problem(_bars_code(i), text(i.get("code")), text(i.get("diagnostics"))) for i in issues]
     return next((p for p in problems if p.issue_code != "duplicate"), problems[0] if problems else None)
 

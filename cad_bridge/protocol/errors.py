@@ -192,7 +192,7 @@ def operation_outcome(
     Without findings there is one issue, of `diagnostics` or the fault's own meaning. `ods_code` is the code of the
     answering organisation. Warnings are not told to the sender: the message was not refused for them.
     """
-    findings = [(i.code, i.diagnostics, i.expression) for i in issues if i.is_error]
+    findings = [(_issue_code(fault, i), i.diagnostics, i.expression) for i in issues if i.is_error]
     if not findings:
         findings = [(fault.issue_code, diagnostics or fault.meaning, "")]
     if len(findings) > MAX_ISSUES:
@@ -204,6 +204,11 @@ def operation_outcome(
         "meta": {"profile": [OPERATION_OUTCOME_PROFILE]},
         "issue": [_issue(fault, *finding, ods_code=ods_code) for finding in findings],
     }
+
+
+def _issue_code(fault: Fault, issue: Issue) -> str:
+    """The finding's own code, but never one that turns another conflict into a duplicate (CORE-TI-22)."""
+    return fault.issue_code if fault.code == DUPLICATE.code else issue.code
 
 
 def _issue(fault: Fault, issue_code: str, diagnostics: str, expression: str, *, ods_code: str) -> dict[str, Any]:
