@@ -15,6 +15,7 @@ depends_on = None
 def upgrade() -> None:
     """Expand the schema."""
     op.execute(sa.schema.CreateSequence(sa.Sequence("outbox_seq")))
+    op.execute(sa.schema.CreateSequence(sa.Sequence("case_number_seq")))
     op.create_table(
         "board_sessions",
         sa.Column("token_sha256", sa.Text(), nullable=False),

@@ -152,11 +152,11 @@ _CLAIM_SUBSCRIPTION = text(
 )
 
 
-async def events_for(engine: AsyncEngine, subscription: Subscription, *, limit: int) -> list[Event]:
-    """The next events after the cursor of a webhook, those that are not for it included."""
+async def events_for(engine: AsyncEngine, subscription: Subscription, *, limit: int) -> list[tuple[Event, str]]:
+    """The next events after the cursor of a webhook with their local service, those not meant for it included."""
     query = select(EVENTS).where(EVENTS.c.cursor > subscription.cursor).order_by(EVENTS.c.cursor).limit(limit)
     async with engine.connect() as connection:
-        return [event_of(row) for row in await connection.execute(query)]
+        return [(event_of(row), row.local_service) for row in await connection.execute(query)]
 
 
 async def settle_subscription(

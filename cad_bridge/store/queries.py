@@ -34,6 +34,8 @@ class CaseFilter:
 
 ENDED_STATES = ("completed", "cancelled", "closed", "dispatched", "rejected", "finished")
 
+UNDER_VALIDATION = ("sent", "pending", "in_progress")
+
 
 async def case_by_id(engine: AsyncEngine, case_id: UUID, *, services: Sequence[str] | None = None) -> StoredCase | None:
     """One case, if the caller may see it."""
@@ -162,12 +164,27 @@ async def deadlines_of(engine: AsyncEngine, case_id: UUID) -> list[dict[str, Any
         return [dict(row._mapping) for row in await connection.execute(query)]
 
 
-async def next_due(engine: AsyncEngine) -> datetime | None:
+async def next_due(engine: AsyncEngine, *, passing_over: Sequence[UUID] = ()) -> datetime | None:
     """When the next armed deadline falls due."""
     query = select(func.min(DEADLINES.c.due_at)).where(DEADLINES.c.fired_at.is_(None))
+    if passing_over:
+        query = query.where(DEADLINES.c.case_id.not_in(passing_over))
     async with engine.connect() as connection:
         due: datetime | None = (await connection.execute(query)).scalar_one()
         return due
+
+
+async def open_twin(connection: AsyncConnection, *, local_service: str, use_case: str, case_number: str) -> UUID | None:
+    """An open requester case of the same CAD case and use case, if there is one."""
+    query = select(CASES.c.id).where(
+        CASES.c.side == "requester",
+        CASES.c.local_service == local_service,
+        CASES.c.use_case == use_case,
+        CASES.c.case_number == case_number,
+        CASES.c.state.in_(UNDER_VALIDATION),
+    )
+    found: UUID | None = (await connection.execute(query.limit(1))).scalar_one_or_none()
+    return found
 
 
 async def cases_of_request(

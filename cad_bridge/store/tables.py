@@ -22,6 +22,9 @@ SQLModel.metadata.naming_convention = {
 OUTBOX_SEQ = Sequence("outbox_seq", metadata=SQLModel.metadata)
 """The order in which messages were queued; within a case they leave in this order."""
 
+CASE_NUMBER_SEQ = Sequence("case_number_seq", metadata=SQLModel.metadata)
+"""Makes the human-readable case numbers of what we receive unique."""
+
 
 def _time(*, nullable: bool = False) -> Any:
     return Field(sa_column=Column(DateTime(timezone=True), nullable=nullable))

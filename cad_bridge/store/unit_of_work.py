@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import datetime
 from hashlib import sha256
 from types import TracebackType
@@ -81,12 +81,17 @@ class UnitOfWork:
         """Lock one case, or None where there is no such case."""
         return (await self.lock_cases([case_id])).get(case_id)
 
-    async def claim_due(self, *, now: datetime, limit: int) -> tuple[dict[UUID, Loaded], list[Deadline]]:
+    async def claim_due(
+        self, *, now: datetime, limit: int, passing_over: Iterable[UUID] = ()
+    ) -> tuple[dict[UUID, Loaded], list[Deadline]]:
         """Lock up to `limit` cases with a deadline at or before `now`, passing over those that another node holds.
 
         The cases are locked, not the deadlines: every other writer locks the case first, too.
         """
         due = and_(DEADLINES.c.fired_at.is_(None), DEADLINES.c.due_at <= now)
+        skip = list(passing_over)
+        if skip:
+            due = and_(due, DEADLINES.c.case_id.not_in(skip))
         first = select(DEADLINES.c.case_id, DEADLINES.c.due_at).where(due).order_by(DEADLINES.c.due_at).limit(limit * 4)
         early = first.subquery()
         query = (
@@ -198,6 +203,16 @@ class UnitOfWork:
     def fire(self, deadline: Deadline, *, at: datetime) -> None:
         """Mark a deadline as having fired; it never fires again."""
         self._write("fired", b_id=deadline.id, fired_at=at)
+
+    def keep(self, deadline: Deadline) -> None:
+        """Take back `fire`."""
+        fired = self._writes.get("fired", [])
+        fired[:] = [item for item in fired if item["b_id"] != deadline.id]
+
+    def reloaded(self, loaded: Loaded, stored: StoredCase) -> Loaded:
+        """The locked case as this unit of work has changed it so far, for a second decision on it."""
+        raised = {row["key"] for row in self._writes.get("escalations", []) if row["case_id"] == stored.id}
+        return replace(loaded, stored=stored, escalation_keys=loaded.escalation_keys | raised)
 
     def escalate(self, values: dict[str, Any]) -> None:
         """A new escalation; the unique key of the table is the last defence against a second one."""

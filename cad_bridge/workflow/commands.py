@@ -165,6 +165,7 @@ class Accept(Command):
     """A person of the responder's has seen the case and takes it on."""
 
     name: ClassVar[str] = "accept"
+    practitioner: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,6 +173,7 @@ class Start(Command):
     """The consultation starts; a call attempt is not a start (APP4-VS-02)."""
 
     name: ClassVar[str] = "start"
+    practitioner: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,6 +183,7 @@ class Reject(Command):
     name: ClassVar[str] = "reject"
     reason_code: str
     reason_text: str
+    practitioner: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -84,6 +84,11 @@ def decide(
     return Decision(case=outcome if changed else case, rule=rule, effects=effects)
 
 
+def moves(case: Case, command: commands.Command) -> bool:
+    """Whether the command moves the case, so that what it carries counts; otherwise it is kept and shown only."""
+    return WORKFLOWS[case.use_case, case.side].table.row(case, command.trigger).kind is Kind.MOVE
+
+
 def _moved(workflow: Workflow, case: Case, row: Row) -> Case:
     state = workflow.table.next_state(case, row.trigger) if row.kind is Kind.MOVE else case.state
     return case.evolve(state=state, version=case.version + 1)

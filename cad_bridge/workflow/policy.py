@@ -40,4 +40,4 @@ def _by_priority(times: Mapping[str, timedelta], arp: Priority | None) -> timede
     if arp is None:
         return shortest
     # C5 asks for no ambulance at all: it gets the most time there is, never none.
-    return times.get(arp.value.replace("HCP", "C"), max(times.values()) if arp is Priority.C5 else shortest)
+    return times.get(arp.category, max(times.values()) if arp is Priority.C5 else shortest)

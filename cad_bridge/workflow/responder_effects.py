@@ -16,19 +16,24 @@ from cad_bridge.workflow.vocabulary import DeadlineKind, EscalationReason, Event
 _TAKEN = Disarm(kind=DeadlineKind.INTAKE)
 
 
+def _interim(turn: Turn) -> Send:
+    practitioner = cast(commands.Accept | commands.Start, turn.command).practitioner
+    return Send(kind=MessageKind.INTERIM, facts={"practitioner": practitioner})
+
+
 def _accept(turn: Turn) -> Outcome:
     """A CAS tells the requester when it starts; falls and community services when they accept (APP4-VS-01)."""
     told = Tell(type=EventType.CASE_UPDATED, data={"changed": ["state"], "accepted": True, "by": turn.command.by})
     if turn.after.use_case is UseCase.CAS_VALIDATION:
         return turn.after, (_TAKEN, told)
-    return turn.after.evolve(interim_sent=True), (_TAKEN, told, Send(kind=MessageKind.INTERIM))
+    return turn.after.evolve(interim_sent=True), (_TAKEN, told, _interim(turn))
 
 
 def _start(turn: Turn) -> Outcome:
     told = Tell(type=EventType.CASE_IN_PROGRESS, data={"by": turn.command.by})
     if turn.after.interim_sent:
         return turn.after, (_TAKEN, told)
-    return turn.after.evolve(interim_sent=True), (_TAKEN, told, Send(kind=MessageKind.INTERIM))
+    return turn.after.evolve(interim_sent=True), (_TAKEN, told, _interim(turn))
 
 
 def _reject(turn: Turn) -> Outcome:
@@ -37,7 +42,7 @@ def _reject(turn: Turn) -> Outcome:
     return turn.after, (
         _TAKEN,
         Tell(type=EventType.CASE_RETURNED, data={"reason": reason, "by": command.by}),
-        Send(kind=MessageKind.REJECTION, facts={"reason": reason}),
+        Send(kind=MessageKind.REJECTION, facts={"reason": reason, "practitioner": command.practitioner}),
     )
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 
-from transitions import Machine
+from transitions import Machine, MachineError
 
 from cad_bridge.workflow.case import Case
 
@@ -89,6 +89,8 @@ class StateTable:
 
     def next_state(self, case: Case, trigger: str) -> str:
         """Let the machine move; raises `transitions.MachineError` where the table has no move."""
+        if trigger not in self.machine.events:
+            raise MachineError(f"{self.name}: nothing moves on {trigger}")
         cursor = _Cursor(case.state)
         if self.machine.events[trigger].trigger(cursor) is not True:
             raise AssertionError(f"{self.name}: {case.state} x {trigger} did not move")

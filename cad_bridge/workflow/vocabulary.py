@@ -34,7 +34,7 @@ class Side(StrEnum):
 
 
 class Priority(StrEnum):
-    """Ambulance Response Programme priority, with the HCP equivalents (CodeSystem arp-priority-codes)."""
+    """Ambulance Response Programme priority, with the HCP and IFT equivalents (CodeSystem arp-priority-codes)."""
 
     C1 = "C1"
     C2 = "C2"
@@ -47,6 +47,10 @@ class Priority(StrEnum):
     HCP3 = "HCP3"
     HCP4 = "HCP4"
     HCP4T = "HCP4T"
+    IFT1 = "IFT1"
+    IFT2 = "IFT2"
+    IFT3 = "IFT3"
+    IFT4 = "IFT4"
 
     @classmethod
     def parse(cls, code: str | None) -> Priority | None:
@@ -57,9 +61,14 @@ class Priority(StrEnum):
         return cls.__members__.get("HCP4T" if spelled == "HP4T" else spelled)
 
     @property
+    def category(self) -> str:
+        """The ARP category whose target holds: HCP3 and IFT3 are timed as C3."""
+        return self.value.replace("HCP", "C").replace("IFT", "C")
+
+    @property
     def urgency(self) -> int:
         """1 for the most urgent (C1, HCP1) to 6 for C5, so that smaller means sooner."""
-        return _URGENCY[self.value.replace("HCP", "C")]
+        return _URGENCY[self.category]
 
     @property
     def needs_ambulance(self) -> bool:
@@ -69,7 +78,7 @@ class Priority(StrEnum):
     @property
     def target(self) -> timedelta | None:
         """National response target counted from clock start; None for C5, which has none."""
-        return _TARGET.get(self.value.replace("HCP", "C"))
+        return _TARGET.get(self.category)
 
     def raises(self, other: Priority | None) -> bool:
         """Whether this priority is more urgent than `other`; anything that needs an ambulance raises an unknown one."""

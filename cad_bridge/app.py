@@ -1,0 +1,218 @@
+"""The composition root: settings in, a running service out. Nothing else knows all the parts."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from fastapi import FastAPI
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from cad_bridge.clock import DatabaseClock
+from cad_bridge.delivery.loop import WorkLoop
+from cad_bridge.delivery.outbox import Outbox
+from cad_bridge.delivery.token import TokenSettings, TokenSource
+from cad_bridge.delivery.transport import Transport
+from cad_bridge.delivery.webhooks import TIMEOUT_SECONDS, Webhooks
+from cad_bridge.engine.core import Engine
+from cad_bridge.engine.receiving import Receiver
+from cad_bridge.fhir.check import check_message, warm_up
+from cad_bridge.protocol.receive import ReceiveContext
+from cad_bridge.settings import BarsSection, ConfigFile, ConfigurationError
+from cad_bridge.store import nodes
+from cad_bridge.store.database import connect
+from cad_bridge.store.listen import Listener
+from cad_bridge.timers import Timers
+from cad_bridge.web.application import build
+from cad_bridge.web.context import Client, InboundProxy, User, WebContext
+
+
+@dataclass(slots=True)
+class Service:
+    """The parts of one running node."""
+
+    engine: Engine
+    app: FastAPI
+    timers: Timers
+    outbox: Outbox
+    webhooks: Webhooks
+    loops: tuple[WorkLoop, ...]
+    listener: Listener
+    broadcast: Broadcast
+
+
+class Broadcast:
+    """Wakes everybody who follows the events: streams and boards."""
+
+    def __init__(self) -> None:
+        self._followers: set[Callable[[], None]] = set()
+
+    def follow(self, wake: Callable[[], None]) -> Callable[[], None]:
+        """Call `wake` at every commit with events; returns what ends it."""
+        self._followers.add(wake)
+        return lambda: self._followers.discard(wake)
+
+    def wake(self) -> None:
+        """Events were committed."""
+        for follower in list(self._followers):
+            follower()
+
+
+@asynccontextmanager
+async def running(
+    config: ConfigFile, database_url: str, *, now: Callable[[], datetime] | None = None, background: bool = True
+) -> AsyncIterator[Service]:
+    """A service on a migrated database. Without `background` nothing happens by itself, for tests that turn by hand."""
+    database = connect(database_url)
+    clock = DatabaseClock()
+    await clock.synchronise(database)
+    async with (
+        Transport(timeout_seconds=config.bars.timeout_seconds) as transport,
+        Transport(timeout_seconds=TIMEOUT_SECONDS) as webhook_transport,
+    ):
+        service = _assemble(config, database_url, database, (transport, webhook_transport), now or clock, clock)
+        if background:
+            _start(service)
+        try:
+            yield service
+        finally:
+            if background:
+                await _stop(service)
+            await database.dispose()
+
+
+def _assemble(  # noqa: PLR0917 - the composition root puts everything together
+    config: ConfigFile,
+    database_url: str,
+    database: AsyncEngine,
+    transports: tuple[Transport, Transport],
+    now: Callable[[], datetime],
+    clock: DatabaseClock,
+) -> Service:
+    site, node = config.site(), node_name()
+    engine = Engine(database=database, site=site, now=now)
+    transport, webhook_transport = transports
+    tokens = _tokens(config.bars, transport, now)
+    outbox = Outbox(engine, transport, base_url=config.bars.base_url, tokens=tokens, node=node)
+    webhooks = Webhooks(engine, webhook_transport)
+    loops = (WorkLoop("outbox", outbox.work), WorkLoop("webhooks", webhooks.work))
+    timers = Timers(engine, node=node, synchronise=(lambda: clock.synchronise(database)) if now is clock else None)
+    broadcast = Broadcast()
+    listener = Listener(database_url, on_topic=_topics(timers, loops, broadcast))
+    context = _context(config, engine, broadcast, lambda: _figures(timers, outbox, loops))
+    warm_up()
+    receiver = Receiver(engine, ReceiveContext(site=site, check_profile=check_message))
+    return Service(
+        engine=engine,
+        app=build(context, receiver),
+        timers=timers,
+        outbox=outbox,
+        webhooks=webhooks,
+        loops=loops,
+        listener=listener,
+        broadcast=broadcast,
+    )
+
+
+def _topics(timers: Timers, loops: tuple[WorkLoop, ...], broadcast: Broadcast) -> Mapping[str, Callable[[], None]]:
+    outbox, webhooks = loops
+
+    def events() -> None:
+        webhooks.wake()
+        broadcast.wake()
+
+    return {"deadlines": timers.wake, "outbox": outbox.wake, "events": events}
+
+
+def _start(service: Service) -> None:
+    service.timers.start()
+    service.listener.start()
+    for loop in service.loops:
+        loop.start()
+
+
+async def _stop(service: Service) -> None:
+    for loop in service.loops:
+        await loop.stop()
+    await service.listener.stop()
+    await service.timers.stop()
+    await nodes.forget(service.engine.database, node_name())
+
+
+def _tokens(bars: BarsSection, transport: Transport, now: Callable[[], datetime]) -> TokenSource | None:
+    if bars.token_url is None:
+        return None
+    if bars.private_key_file is None:
+        raise ConfigurationError("bars.private_key_file is needed where bars.token_url is set")
+    settings = TokenSettings(
+        url=bars.token_url,
+        client_id=bars.client_id,
+        key_id=bars.key_id,
+        private_key_file=bars.private_key_file,
+    )
+    return TokenSource(settings, transport=transport, now=now)
+
+
+def _context(
+    config: ConfigFile, engine: Engine, broadcast: Broadcast, figures: Callable[[], Mapping[str, float]]
+) -> WebContext:
+    clients = [
+        Client(name=c.name, key_sha256=c.key_sha256, services=tuple(c.services), roles=frozenset(c.roles))
+        for c in config.client
+    ]
+    users = [
+        User(
+            username=u.username,
+            name=u.name,
+            password_hash=u.password_hash,
+            services=tuple(u.services),
+            roles=frozenset(u.roles),
+        )
+        for u in config.user
+    ]
+    return WebContext(
+        engine=engine,
+        clients={client.key_sha256: client for client in clients},
+        users={user.username: user for user in users},
+        inbound=_inbound(config.bars),
+        session_life=timedelta(hours=config.board.session_hours),
+        secure_cookie=config.board.secure_cookie,
+        figures=figures,
+        on_events=broadcast.follow,
+    )
+
+
+def _inbound(bars: BarsSection) -> InboundProxy | None:
+    section = bars.inbound
+    if section is None:
+        return None
+    return InboundProxy(
+        address=section.proxy_address,
+        certificate_header=section.certificate_header,
+        certificate_value=section.certificate_value,
+        subject_header=section.subject_header,
+        subjects=frozenset(section.subjects),
+    )
+
+
+def _figures(timers: Timers, outbox: Outbox, loops: tuple[WorkLoop, ...]) -> Mapping[str, float]:
+    return {
+        "deadlines_fired": timers.state.fired,
+        "deadline_lateness_last_ms": timers.state.last_lateness_ms,
+        "deadline_lateness_max_ms": timers.state.max_lateness_ms,
+        "sweep_failures": timers.state.failures,
+        "scheduler_faults": timers.state.scheduler_faults,
+        "messages_delivered": outbox.state.delivered,
+        "messages_retried": outbox.state.retried,
+        "messages_refused": outbox.state.refused,
+        "loop_failures": sum(loop.failures for loop in loops),
+    }
+
+
+def node_name() -> str:
+    """What this process is called in the heartbeats and leases."""
+    return f"{socket.gethostname()}:{os.getpid()}"

@@ -1,0 +1,113 @@
+"""Running the service: `serve`, `migrate`, `check-config`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import sys
+from collections.abc import Iterator
+from typing import Annotated
+
+import typer
+import uvicorn
+
+from cad_bridge import app
+from cad_bridge.settings import ConfigFile, ConfigurationError, Settings, load_config, load_settings
+from cad_bridge.store import embedded
+from cad_bridge.store import migrate as migrations
+
+SHUTDOWN_SECONDS = 2
+"""Open event streams never end by themselves; a restart must not wait for them."""
+
+
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 8000,
+) -> None:
+    """Run the service until it is told to stop."""
+    log_to_stderr()
+    settings = load_settings()
+    config = load_config(settings.config)
+    with database(settings, config) as url:
+        migrations.upgrade(url)
+        asyncio.run(serve_until_stopped(config, url, host=host, port=port))
+
+
+def migrate() -> None:
+    """Bring the database to the schema of this release."""
+    settings = load_settings()
+    with database(settings, load_config(settings.config)) as url:
+        migrations.upgrade(url)
+    typer.echo("the database has the schema of this release")
+
+
+def check_config() -> None:
+    """Read the settings and say what they come to, without starting anything."""
+    settings = load_settings()
+    config = load_config(settings.config)
+    where = "the server that CAD_BRIDGE_DATABASE_URL names" if settings.database_url else f"{settings.data_dir}/"
+    typer.echo(f"database: {where}")
+    for service in config.service:
+        typer.echo(f"service: {service.name} ({service.role}): {', '.join(service.use_cases)}")
+    typer.echo(f"clients: {', '.join(client.name for client in config.client) or 'none'}")
+    typer.echo(f"board users: {', '.join(user.username for user in config.user) or 'none'}")
+    typer.echo(f"BaRS: {config.bars.base_url}")
+
+
+@contextlib.contextmanager
+def database(settings: Settings, config: ConfigFile) -> Iterator[str]:
+    """The URL of the database; the embedded one runs for as long as the context lasts."""
+    if settings.database_url is not None:
+        yield settings.database_url
+        return
+    if config.bars.inbound is not None and not settings.embedded_with_inbound:
+        raise ConfigurationError(
+            "[bars.inbound] is set, so this is a real site: name a PostgreSQL with CAD_BRIDGE_DATABASE_URL, "
+            "or set CAD_BRIDGE_EMBEDDED_WITH_INBOUND=true to use the embedded one all the same"
+        )
+    with embedded.running(settings.data_dir) as server:
+        yield server.url
+
+
+async def serve_until_stopped(config: ConfigFile, url: str, *, host: str, port: int) -> None:
+    """Serve HTTP until SIGTERM or SIGINT."""
+    async with app.running(config, url) as service:
+        server = uvicorn.Server(server_config(service, host=host, port=port))
+        await server.serve()
+
+
+def server_config(service: app.Service, *, host: str, port: int) -> uvicorn.Config:
+    """How uvicorn runs us: no access log, because query strings can hold an NHS number, and no server header."""
+    return uvicorn.Config(
+        service.app,
+        host=host,
+        port=port,
+        access_log=False,
+        server_header=False,
+        log_config=None,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+        lifespan="off",
+    )
+
+
+def log_to_stderr() -> None:
+    """Plain lines on standard error: time, level, logger, message and the ids that came with it."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(IdFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    for noisy in ("httpx", "apscheduler", "alembic", "uvicorn.error"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+_PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+class IdFormatter(logging.Formatter):
+    """Adds the ids that a log call gave as `extra`; they are ids and codes only, never content."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        line = super().format(record)
+        ids = {name: value for name, value in vars(record).items() if name not in _PLAIN}
+        return line + "".join(f" {name}={value}" for name, value in sorted(ids.items()))

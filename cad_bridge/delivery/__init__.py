@@ -1,0 +1,1 @@
+"""HTTP out: the outbox to remote services, and the webhooks to local systems."""

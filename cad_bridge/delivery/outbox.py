@@ -1,0 +1,179 @@
+"""The outbox: every parcel is leased, sent outside any transaction, and settled in the commit of what it means.
+
+On the wire this is at-least-once, and nothing can change that: the same bytes with the same two ids go again until
+the other side has answered, and it recognises a repeat by them (CORE-TI-09). An answer we never saw is found out by
+the 409 duplicate to the next try.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from cad_bridge.delivery.backoff import backoff
+from cad_bridge.delivery.token import NoTokenError, TokenSource
+from cad_bridge.delivery.transport import HttpAnswer, NoAnswerError, Transport
+from cad_bridge.engine.core import Engine
+from cad_bridge.engine.outcomes import Told, outcome_of
+from cad_bridge.protocol.answers import Answer, Verdict, classify_answer, no_answer
+from cad_bridge.store import claims, queries
+from cad_bridge.store.rows import Parcel
+from cad_bridge.workflow.vocabulary import MessageKind
+
+log = logging.getLogger(__name__)
+
+BATCH = 10
+LEASE = timedelta(seconds=60)
+GIVE_UP_AFTER = 12
+"""Tries of a message that is not a request. A request is tried for as long as its case waits for it."""
+
+
+@dataclass(slots=True)
+class DeliveryState:
+    """What the metrics show of the outbox of this node."""
+
+    delivered: int = 0
+    retried: int = 0
+    refused: int = 0
+
+
+class Outbox:
+    """Sends what is in the outbox to `base_url`, through the BaRS proxy."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        transport: Transport,
+        *,
+        base_url: str,
+        tokens: TokenSource | None,
+        node: str,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self._engine = engine
+        self._transport = transport
+        self._base_url = base_url.rstrip("/")
+        self._tokens = tokens
+        self._node = node
+        self._chance = chance
+        self.state = DeliveryState()
+
+    async def work(self) -> bool:
+        """Send one batch of due parcels; False when there are none."""
+        parcels = await claims.claim_parcels(
+            self._engine.database, node=self._node, now=self._engine.now(), lease=LEASE, limit=BATCH
+        )
+        results = await asyncio.gather(*(self._deliver(parcel) for parcel in parcels), return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException):
+                # The lease runs out and the parcel is tried again; the failure must not pass unseen meanwhile.
+                log.error("a parcel could not be settled", exc_info=result)
+        return bool(parcels)
+
+    async def _deliver(self, parcel: Parcel) -> None:
+        if not await self._still_wanted(parcel):
+            await self._withdraw(parcel)
+            return
+        started = time.monotonic()
+        answer, body = await self._send(parcel)
+        took_ms = (time.monotonic() - started) * 1000
+        await self._settle(parcel, answer, body, took_ms=took_ms)
+
+    async def _still_wanted(self, parcel: Parcel) -> bool:
+        """A request whose case no longer waits for it would only start work that nobody wants."""
+        if parcel.kind != MessageKind.REQUEST:
+            return True
+        stored = await queries.case_by_id(self._engine.database, parcel.case_id)
+        return stored is not None and stored.case.state == "sent"
+
+    async def _withdraw(self, parcel: Parcel) -> None:
+        async with self._engine.database.begin() as connection:
+            await claims.settle_parcel(connection, parcel, state="withdrawn", at=self._engine.now())
+
+    async def _send(self, parcel: Parcel) -> tuple[Answer, bytes | None]:
+        answer, body = await self._post(parcel)
+        if answer.verdict is Verdict.RENEW_TOKEN:
+            answer, body = await self._post(parcel)
+        return answer, body
+
+    async def _post(self, parcel: Parcel) -> tuple[Answer, bytes | None]:
+        try:
+            token = await self._tokens.token() if self._tokens is not None else None
+            headers = parcel.headers | ({"Authorization": f"Bearer {token}"} if token else {})
+            got = await self._transport.post(f"{self._base_url}/$process-message", body=parcel.body, headers=headers)
+        except (NoAnswerError, NoTokenError) as error:
+            log.warning("no answer to a message", extra={"outbox_id": str(parcel.id), "error": str(error)})
+            return no_answer(), None
+        answer = _read(got, parcel)
+        if answer.verdict is Verdict.RENEW_TOKEN and self._tokens is not None and token is not None:
+            self._tokens.forget(token)
+        return answer, got.body
+
+    async def _settle(self, parcel: Parcel, answer: Answer, body: bytes | None, *, took_ms: float) -> None:
+        engine, now = self._engine, self._engine.now()
+        told = outcome_of(parcel, answer, body, last_try=parcel.attempts + 1 >= GIVE_UP_AFTER)
+        async with engine.unit_of_work() as work:
+            loaded = await work.lock_case(parcel.case_id)
+            assert loaded is not None, "a parcel belongs to a case"
+            await claims.record_attempt(
+                work.connection,
+                parcel,
+                at=now,
+                took_ms=took_ms,
+                status=answer.http_status,
+                verdict=answer.verdict.value,
+                error=None if answer.is_delivered else _error(answer),
+            )
+            if told.settled_as is None:
+                await claims.postpone_parcel(work.connection, parcel, next_attempt_at=now + self._pause(parcel, answer))
+            else:
+                await claims.settle_parcel(work.connection, parcel, state=told.settled_as, at=now)
+                work.settle_message(parcel.message_id, status=answer.http_status, answer=body)
+            for command in told.commands:
+                await engine.decide_in(work, loaded, command, change=told.change)
+            await work.commit()
+        self._count(parcel, told, answer)
+
+    def _pause(self, parcel: Parcel, answer: Answer) -> timedelta:
+        asked = answer.retry_after.total_seconds() if answer.retry_after is not None else None
+        return backoff(parcel.attempts + 1, chance=self._chance(), retry_after=asked)
+
+    def _count(self, parcel: Parcel, told: Told, answer: Answer) -> None:
+        match told.settled_as:
+            case "delivered":
+                self.state.delivered += 1
+            case None:
+                self.state.retried += 1
+            case _:
+                self.state.refused += 1
+        if not answer.is_delivered:
+            log.warning(
+                "a message was not taken",
+                extra={
+                    "outbox_id": str(parcel.id),
+                    "case_id": str(parcel.case_id),
+                    "status": answer.http_status,
+                    "code": answer.code,
+                    "issue_code": answer.issue_code,
+                    "from": answer.origin.value,
+                },
+            )
+
+
+def _read(got: HttpAnswer, parcel: Parcel) -> Answer:
+    return classify_answer(
+        got.status, got.headers, got.body, request_id=parcel.request_id, correlation_id=parcel.correlation_id
+    )
+
+
+def _error(answer: Answer) -> str:
+    """Status and codes for the log and the case page; never the other side's own words, which may name a patient."""
+    if answer.http_status is None:
+        return "no answer"
+    codes = " ".join(part for part in (answer.code, answer.issue_code) if part)
+    return f"{answer.http_status} {codes}".strip()

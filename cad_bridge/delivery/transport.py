@@ -1,0 +1,74 @@
+"""The one module that knows the HTTP client (decision 9): its successor is a change of this import."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+import httpx
+
+MAX_ANSWER_BYTES = 2 * 1024 * 1024
+
+
+class NoAnswerError(Exception):
+    """Nothing usable came back; the message names the kind of failure and holds no content."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpAnswer:
+    """Status, headers and the exact body of an answer."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Transport:
+    """Requests with one time limit, no redirects, no retries of its own (the outbox retries) and no proxies."""
+
+    def __init__(self, *, timeout_seconds: float) -> None:
+        self._client = httpx.AsyncClient(
+            timeout=httpx.Timeout(timeout_seconds, connect=min(5.0, timeout_seconds)),
+            follow_redirects=False,
+            trust_env=False,
+            limits=httpx.Limits(max_connections=100, max_keepalive_connections=20),
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._client.aclose()
+
+    async def post(self, url: str, *, body: bytes, headers: Mapping[str, str]) -> HttpAnswer:
+        """POST and read the answer. Raises NoAnswerError."""
+        return await self._request("POST", url, body=body, headers=headers)
+
+    async def get(self, url: str, *, headers: Mapping[str, str]) -> HttpAnswer:
+        """GET and read the answer. Raises NoAnswerError."""
+        return await self._request("GET", url, body=None, headers=headers)
+
+    async def _request(self, method: str, url: str, *, body: bytes | None, headers: Mapping[str, str]) -> HttpAnswer:
+        try:
+            async with self._client.stream(method, url, content=body, headers=dict(headers)) as response:
+                return HttpAnswer(
+                    status=response.status_code, headers=dict(response.headers), body=await _limited(response)
+                )
+        except httpx.HTTPError as error:
+            # The class name says what happened; the text of some errors quotes addresses.
+            raise NoAnswerError(type(error).__name__) from error
+
+
+async def _limited(response: httpx.Response) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in response.aiter_bytes():
+        size += len(chunk)
+        if size > MAX_ANSWER_BYTES:
+            raise NoAnswerError("AnswerTooLarge")
+        chunks.append(chunk)
+    return b"".join(chunks)

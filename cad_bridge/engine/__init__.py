@@ -1,0 +1,1 @@
+"""Commands made true: lock, decide, render, one commit. Nothing else in the service changes a case."""

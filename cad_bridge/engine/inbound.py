@@ -1,0 +1,291 @@
+"""An accepted message becomes a new case or a command to one: what each row of the decision table does here."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import text
+
+from cad_bridge.engine.core import Engine
+from cad_bridge.engine.messages import own_encounter
+from cad_bridge.engine.verdicts import Reply, issue_as_json
+from cad_bridge.fhir.build_acknowledgement import acknowledgement_bundle
+from cad_bridge.fhir.encounters import EncounterFacts
+from cad_bridge.fhir.issues import Issue
+from cad_bridge.fhir.read import read_outcome, read_rejection, read_request
+from cad_bridge.protocol.addressing import KnownConversation
+from cad_bridge.protocol.errors import CONFLICT, NOT_FOUND, NOT_SUPPORTED, UNSUPPORTED_FUNCTION, Fault, Refused
+from cad_bridge.protocol.headers import RequestHeaders
+from cad_bridge.protocol.receive import Accepted
+from cad_bridge.protocol.services import canonical
+from cad_bridge.store.rows import Conversation, Loaded, StoredCase
+from cad_bridge.store.unit_of_work import UnitOfWork
+from cad_bridge.workflow import commands
+from cad_bridge.workflow.case import Case, dispatch_by
+from cad_bridge.workflow.decide import begin, moves
+from cad_bridge.workflow.vocabulary import Priority, Side, UseCase
+
+_OPEN_RESPONDER_STATES = frozenset({"received", "accepted", "in_progress"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inbound:
+    """One accepted message in its unit of work."""
+
+    engine: Engine
+    work: UnitOfWork
+    message_id: UUID
+    raw: bytes
+    headers: RequestHeaders
+    accepted: Accepted
+    candidates: Sequence[KnownConversation]
+
+    async def act(self) -> Reply | Refused:
+        """Do what the message says; a refusal leaves nothing of it."""
+        if self.accepted.foreign:
+            return await self._foreign()
+        action = _ACTIONS.get(self.accepted.row.id)
+        if action is None:
+            return self._refused(NOT_SUPPORTED, "This kind of message is not handled by this service.")
+        return await action(self)
+
+    # --- requests: we are the responder ------------------------------------------------------------
+
+    async def open_validation(self) -> Reply | Refused:
+        """DT-02: a case of ours, with the duty to look at it."""
+        facts = self.accepted.facts
+        if await self._is_held():
+            return self._conflict("This request is held here already and is current; send an update.")
+        now = self.engine.now()
+        content, issues = read_request(self.accepted.bundle)
+        stored = await self._new_case(content.model_dump(mode="json", exclude_none=True), issues)
+        decision = begin(stored.case, now=now, policy=self.accepted.service.policy)
+        stored = stored.evolve(case=decision.case)
+        body = acknowledgement_bundle(
+            self.raw, issued_ids=stored.conversation.issued_ids, encounter=own_encounter(stored)
+        )
+        self.work.add_case(stored)
+        await self.engine.apply(
+            self.work, stored, decision, before=None, by=facts.source_endpoint or "", now=now, request=self.raw
+        )
+        return self._done(stored, kind="request", body=body, issues=issues)
+
+    async def _is_held(self) -> bool:
+        """The very ServiceRequest of this conversation, still current: a second `new` contradicts it (CORE-MH-08)."""
+        same = [item for item in self.candidates if item.correlation_id.lower() == self.headers.correlation_id]
+        held = await self.work.lock_cases([item.case_id for item in same])
+        return any(
+            loaded.stored.case.state in _OPEN_RESPONDER_STATES
+            and loaded.stored.conversation.service_request_full_url == self.accepted.facts.sr_full_url
+            for loaded in held.values()
+        )
+
+    async def _new_case(self, content: dict[str, object], issues: Sequence[Issue]) -> StoredCase:
+        facts, service, now = self.accepted.facts, self.accepted.service, self.engine.now()
+        arp = Priority.parse(facts.arp)
+        ids = self._issued_ids()
+        return StoredCase(
+            case=Case(
+                id=self.engine.new_id(),
+                side=Side.RESPONDER,
+                use_case=UseCase(facts.use_case or ""),
+                state="",
+                arp=arp,
+                clock_start=facts.careplan_period_start,
+                breach_at=facts.occurrence_end,
+                dispatch_by=dispatch_by(arp, facts.careplan_period_start),
+                remote_case_number=self._sender_case_number(),
+                delivered=True,
+            ),
+            conversation=Conversation(
+                local_service=service.id,
+                remote_service=canonical(facts.source_endpoint or ""),
+                case_number=await self._next_case_number(),
+                journey_id=facts.journey_id,
+                correlation_id=self.headers.correlation_id,
+                request_bundle_id=facts.bundle_id or "",
+                service_request_full_url=facts.sr_full_url,
+                service_request_id=ids.get(facts.sr_full_url or ""),
+                encounter_full_url=f"urn:uuid:{self.engine.new_id()}",
+                encounter_id=str(self.engine.new_id()),
+                issued_ids=ids,
+            ),
+            content=content,
+            warnings=tuple(issue_as_json(issue) for issue in (*self.accepted.warnings, *issues)),
+            created_at=now,
+            updated_at=now,
+        )
+
+    def _issued_ids(self) -> dict[str, str]:
+        """Ids for everything that came without one, and for the ServiceRequest always: ours alone are unique (S13)."""
+        ids = {}
+        for entry in self.accepted.bundle.get("entry", []):
+            resource, full_url = entry.get("resource", {}), entry.get("fullUrl")
+            always = resource.get("resourceType") == "ServiceRequest"
+            if full_url and (always or "id" not in resource):
+                ids[full_url] = str(self.engine.new_id())
+        return ids
+
+    def _sender_case_number(self) -> str | None:
+        encounter = self.accepted.decision.encounter
+        return encounter.identifier_value if encounter is not None else None
+
+    async def _next_case_number(self) -> str:
+        number = (await self.work.connection.execute(text("SELECT nextval('case_number_seq')"))).scalar_one()
+        return f"{self.accepted.service.ods_code}-{self.engine.now():%Y%m%d}-{number:05d}"
+
+    async def update(self) -> Reply | Refused:
+        """DT-04: an update of a request that is held."""
+        return self._refused(UNSUPPORTED_FUNCTION, "Updates are not taken here; cancel and send anew.")
+
+    async def cancel(self) -> Reply | Refused:
+        """DT-09, DT-09b: the requester no longer wants it; only something current can be cancelled (G-03)."""
+        loaded = await self._held_case()
+        if loaded is None:
+            return Refused.because(
+                NOT_FOUND,
+                "The ServiceRequest is not held here.",
+                expression="Bundle.entry.resource.ofType(ServiceRequest)",
+                rule="CORE-CAN-06",
+            )
+        facts = self.accepted.facts
+        command = commands.CancellationReceived(status=facts.sr_status or "", by=facts.source_endpoint or "")
+        handled = await self.engine.decide_in(self.work, loaded, command)
+        if handled.decision.refusal is not None:
+            return self._conflict(handled.decision.refusal.why)
+        body = acknowledgement_bundle(
+            self.raw,
+            issued_ids=handled.stored.conversation.issued_ids,
+            encounter=own_encounter(handled.stored, period_end=self.engine.now()),
+        )
+        return self._done(handled.stored, kind="cancellation", body=body)
+
+    async def _held_case(self) -> Loaded | None:
+        """The one case that is meant: the only one found, else the only one that is current (decision 7)."""
+        held = list((await self.work.lock_cases([item.case_id for item in self.candidates])).values())
+        if len(held) > 1:
+            held = [item for item in held if item.stored.case.state in _OPEN_RESPONDER_STATES]
+        return held[0] if len(held) == 1 else None
+
+    # --- responses: we are the requester -----------------------------------------------------------
+
+    async def interim(self) -> Reply | Refused:
+        """DT-11: the responder has started."""
+        command = commands.InterimReceived(remote_case_number=self._responder_case_number(), by=self._responder())
+        return await self._respond("interim", command)
+
+    async def rejection(self) -> Reply | Refused:
+        """DT-12, DT-12b: the case is ours again."""
+        reason = read_rejection(self.accepted.bundle)
+        command = commands.RejectionReceived(
+            reason_code=reason.code,
+            reason_text=reason.text or reason.display,
+            remote_case_number=self._responder_case_number(),
+            by=self._responder(),
+        )
+        return await self._respond("rejection", command)
+
+    async def final(self) -> Reply | Refused:
+        """DT-13, DT-14: the full validation response."""
+        outcome, issues = read_outcome(self.accepted.bundle)
+        kept = outcome.model_dump(mode="json", exclude_none=True)
+        command = commands.FinalReceived(
+            dispatch_required=outcome.dispatch_required is not False,
+            contradictory=outcome.contradictory or outcome.dispatch_required is None,
+            arp=Priority.parse(outcome.arp),
+            clock_start=outcome.clock_start,
+            message_time=self.accepted.facts.bundle_last_updated,
+            new_cad_id=outcome.new_cad_id,
+            remote_case_number=self._responder_case_number(),
+            outcome=kept,
+            by=self._responder(),
+        )
+        return await self._respond("final", command, outcome=kept, issues=issues)
+
+    async def _respond(
+        self,
+        kind: str,
+        command: commands.Command,
+        *,
+        outcome: dict[str, object] | None = None,
+        issues: Sequence[Issue] = (),
+    ) -> Reply | Refused:
+        conversation = self.accepted.conversation
+        assert conversation is not None, "a response that is not foreign has its conversation"
+        loaded = await self.work.lock_case(conversation.case_id)
+        assert loaded is not None, "a conversation has its case"
+        taken = outcome if outcome is not None and moves(loaded.stored.case, command) else None
+        found = tuple(issue_as_json(issue) for issue in (*self.accepted.warnings, *issues))
+
+        def change(stored: StoredCase) -> StoredCase:
+            stored = stored.evolve(
+                warnings=(*stored.warnings, *(item for item in found if item not in stored.warnings))
+            )
+            return stored.evolve(outcome=taken) if taken is not None else stored
+
+        handled = await self.engine.decide_in(self.work, loaded, command, change=change)
+        if handled.decision.refusal is not None:
+            return self._conflict(handled.decision.refusal.why)
+        return self._done(handled.stored, kind=kind, body=self.raw, issues=issues)
+
+    def _responder(self) -> str:
+        return self.accepted.facts.source_endpoint or ""
+
+    def _responder_case_number(self) -> str | None:
+        encounter: EncounterFacts | None = self.accepted.decision.encounter
+        return encounter.identifier_value if encounter is not None else None
+
+    async def _foreign(self) -> Reply | Refused:
+        """A response that names our request but is not of its conversation: for a person, and disarms nothing."""
+        ids = [item.case_id for item in self.candidates]
+        came_from = self.accepted.facts.source_endpoint or "an unnamed service"
+        command = commands.UnrecognisedResponse(came_from=came_from, by=came_from)
+        handled = [
+            await self.engine.decide_in(self.work, loaded, command)
+            for loaded in (await self.work.lock_cases(ids)).values()
+        ]
+        return self._done(handled[0].stored, kind="unrecognised-response", body=self.raw)
+
+    # --- answers -----------------------------------------------------------------------------------
+
+    def _done(self, stored: StoredCase, *, kind: str, body: bytes, issues: Sequence[Issue] = ()) -> Reply:
+        conversation = stored.conversation
+        found = (*self.accepted.warnings, *issues)
+        self.work.settle_message(
+            self.message_id,
+            case_id=stored.id,
+            kind=kind,
+            bundle_id=self.accepted.facts.bundle_id,
+            local_service=conversation.local_service,
+            remote_service=conversation.remote_service,
+            status=200,
+            answer=body,
+            issues=[issue_as_json(issue) for issue in found],
+        )
+        return Reply(status=200, body=body, issues=tuple(found))
+
+    def _conflict(self, why: str) -> Refused:
+        return Refused.because(
+            CONFLICT,
+            why,
+            expression="Bundle.entry.resource.ofType(ServiceRequest).status",
+            rule="G-03",
+        )
+
+    def _refused(self, fault: Fault, why: str) -> Refused:
+        return Refused.because(fault, why, expression="Bundle", rule=self.accepted.row.id)
+
+
+_ACTIONS: dict[str, Callable[[Inbound], Awaitable[Reply | Refused]]] = {
+    "DT-02": Inbound.open_validation,
+    "DT-04": Inbound.update,
+    "DT-09": Inbound.cancel,
+    "DT-09b": Inbound.cancel,
+    "DT-11": Inbound.interim,
+    "DT-12": Inbound.rejection,
+    "DT-12b": Inbound.rejection,
+    "DT-13": Inbound.final,
+    "DT-14": Inbound.final,
+}

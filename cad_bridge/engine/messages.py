@@ -1,0 +1,189 @@
+"""Our own messages, rendered inside the commit that queues them, with the headers that every retry repeats."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from cad_bridge.fhir.build_cancellation import cancellation_bundle
+from cad_bridge.fhir.build_final import final_bundle
+from cad_bridge.fhir.build_request import request_bundle
+from cad_bridge.fhir.build_response import interim_bundle, rejection_bundle
+from cad_bridge.fhir.content import Outcome, Practitioner, RejectionReason, Request
+from cad_bridge.fhir.envelope import Envelope, OwnEncounter, Party
+from cad_bridge.protocol.definitions import (
+    REQUEST,
+    REQUEST_CANCELLED,
+    REQUEST_VALIDATION,
+    RESPONSE,
+    RESPONSE_FULL,
+    RESPONSE_INTERIM,
+    definition_for,
+)
+from cad_bridge.protocol.outgoing import Organisation, Product, UseContext, outgoing_headers
+from cad_bridge.protocol.services import LocalService, RemoteService, Site
+from cad_bridge.store.rows import StoredCase
+from cad_bridge.workflow.effects import Send
+from cad_bridge.workflow.vocabulary import MessageKind
+
+CASE_NUMBER_SYSTEM = "https://fhir.nhs.uk/Id/case-number"
+PRODUCT_SYSTEM = "https://fhir.nhs.uk/Id/product-id"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outgoing:
+    """A message ready for the outbox."""
+
+    body: bytes
+    headers: dict[str, str]
+    bundle_id: str
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    definition: str
+    event: str
+    reason: str
+    keeps_bundle_id: bool
+
+
+_KINDS = {
+    MessageKind.REQUEST: _Kind(REQUEST_VALIDATION, REQUEST, "new", keeps_bundle_id=True),
+    MessageKind.CANCELLATION: _Kind(REQUEST_CANCELLED, REQUEST, "update", keeps_bundle_id=True),
+    MessageKind.INTERIM: _Kind(RESPONSE_INTERIM, RESPONSE, "new", keeps_bundle_id=False),
+    MessageKind.REJECTION: _Kind(RESPONSE_INTERIM, RESPONSE, "new", keeps_bundle_id=False),
+    MessageKind.FINAL: _Kind(RESPONSE_FULL, RESPONSE, "update", keeps_bundle_id=False),
+}
+
+
+def needs_request(effect: Send) -> bool:
+    """Whether rendering the message takes the bytes of the request that it is about."""
+    return effect.kind is not MessageKind.REQUEST
+
+
+class MessageWriter:
+    """Writes the messages of one site."""
+
+    def __init__(self, *, site: Site, new_id: Callable[[], UUID]) -> None:
+        self._site = site
+        self._new_id = new_id
+
+    def write(self, stored: StoredCase, send: Send, *, request: bytes | None, now: datetime) -> Outgoing:
+        """Render one message. Raises LookupError if the local service of the case is not configured any more."""
+        kind = _KINDS[send.kind]
+        service = self._service(stored)
+        remote = self._site.remote(stored.conversation.remote_service)
+        bundle_id = stored.conversation.request_bundle_id if kind.keeps_bundle_id else str(self._new_id())
+        envelope = self._envelope(kind, service, remote, bundle_id=bundle_id, now=now)
+        body = _render(stored, send, envelope, request=request, now=now)
+        request_id = self._new_id()
+        headers = self._headers(stored, kind, service, _reason(kind, send), request_id=request_id)
+        return Outgoing(body=body, headers=headers, bundle_id=bundle_id, request_id=str(request_id))
+
+    def _service(self, stored: StoredCase) -> LocalService:
+        service = self._site.service(stored.conversation.local_service)
+        if service is None:
+            raise LookupError("the local service of this case is not configured any more")
+        return service
+
+    def _envelope(
+        self, kind: _Kind, service: LocalService, remote: RemoteService, *, bundle_id: str, now: datetime
+    ) -> Envelope:
+        definition = definition_for(kind.definition)
+        assert definition is not None
+        return Envelope(
+            bundle_id=bundle_id,
+            message_id=str(self._new_id()),
+            created_at=now,
+            sender=Party(service_id=service.id, ods_code=service.ods_code, name=service.name),
+            receiver=Party(service_id=remote.id, ods_code=remote.ods_code, name=remote.name),
+            version_id=definition.version,
+            software_name=self._site.software.name,
+            software_version=self._site.software.version,
+            case_number_system=CASE_NUMBER_SYSTEM,
+        )
+
+    def _headers(
+        self, stored: StoredCase, kind: _Kind, service: LocalService, reason: str, *, request_id: UUID
+    ) -> dict[str, str]:
+        software = self._site.software
+        return outgoing_headers(
+            request_id=request_id,
+            correlation_id=UUID(stored.conversation.correlation_id),
+            target=stored.conversation.remote_service,
+            organisation=Organisation(ods_code=service.ods_code, name=service.name),
+            product=Product(
+                identifier_system=PRODUCT_SYSTEM,
+                identifier=software.instance,
+                name=software.name,
+                version=software.version,
+            ),
+            use_context=UseContext(
+                use_case=stored.case.use_case.value, category="validation", event=kind.event, reason=reason
+            ),
+        )
+
+
+def _reason(kind: _Kind, send: Send) -> str:
+    """A final response is an update of what the interim one told, and new where there was none (APP4-VS-10)."""
+    if send.kind is MessageKind.FINAL and not send.facts["interim_sent"]:
+        return "new"
+    return kind.reason
+
+
+def _render(stored: StoredCase, send: Send, envelope: Envelope, *, request: bytes | None, now: datetime) -> bytes:
+    if send.kind is MessageKind.REQUEST:
+        return request_bundle(Request.model_validate(stored.content), envelope)
+    assert request is not None, "the request is kept with the case"
+    ids = stored.conversation.issued_ids
+    if send.kind is MessageKind.CANCELLATION:
+        return cancellation_bundle(
+            request, issued_ids=ids, status=send.facts["status"], reason_text=send.facts["reason"], envelope=envelope
+        )
+    return _response(stored, send, envelope, request, now)
+
+
+def _response(stored: StoredCase, send: Send, envelope: Envelope, request: bytes, now: datetime) -> bytes:
+    ended = now if send.kind is MessageKind.FINAL else None
+    common: dict[str, Any] = {
+        "issued_ids": stored.conversation.issued_ids,
+        "encounter": own_encounter(stored, period_end=ended),
+        "envelope": envelope,
+        "original_bundle_id": stored.conversation.request_bundle_id,
+    }
+    if send.kind is MessageKind.FINAL:
+        outcome = Outcome.model_validate(stored.outcome)
+        return final_bundle(request, outcome=outcome, interim_sent=send.facts["interim_sent"], **common)
+    practitioner = Practitioner.model_validate(send.facts["practitioner"])
+    if send.kind is MessageKind.INTERIM:
+        return interim_bundle(request, practitioner=practitioner, **common)
+    reason = RejectionReason.model_validate(send.facts["reason"])
+    return rejection_bundle(request, practitioner=practitioner, reason=reason, **common)
+
+
+_ENCOUNTER_STATUS = {
+    "received": "planned",
+    "accepted": "planned",
+    "in_progress": "in-progress",
+    "rejected": "cancelled",
+    "finished": "finished",
+    "cancelled": "cancelled",
+}
+
+
+def own_encounter(stored: StoredCase, *, period_end: datetime | None = None) -> OwnEncounter:
+    """Our own Encounter of a received case, as it is now."""
+    assert stored.conversation.encounter_id is not None
+    return OwnEncounter(
+        full_url=stored.conversation.encounter_full_url,
+        id=stored.conversation.encounter_id,
+        case_number=stored.conversation.case_number,
+        case_number_system=CASE_NUMBER_SYSTEM,
+        status=_ENCOUNTER_STATUS[stored.case.state],
+        period_start=stored.created_at,
+        period_end=period_end,
+    )

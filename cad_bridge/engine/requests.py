@@ -1,0 +1,157 @@
+"""A CAD opens a request: case, armed deadline and queued message in the one commit that its 201 stands for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID, uuid5
+
+from sqlalchemy import text
+
+from cad_bridge.engine.core import Engine
+from cad_bridge.fhir.content import Request
+from cad_bridge.fhir.envelope import resource_full_url
+from cad_bridge.protocol.services import LocalService, canonical
+from cad_bridge.store import queries
+from cad_bridge.store.rows import Conversation, StoredCase
+from cad_bridge.store.unit_of_work import UnitOfWork
+from cad_bridge.workflow.case import Case, dispatch_by
+from cad_bridge.workflow.decide import begin
+from cad_bridge.workflow.vocabulary import Priority, Side, UseCase
+
+_JOURNEYS = UUID("3c0b1d3e-8d1f-4c55-9a6d-0f6a0f3f5c11")
+
+
+@dataclass(frozen=True, slots=True)
+class FieldProblem:
+    """One thing wrong with a field of a local API body."""
+
+    path: str
+    message: str
+
+
+class RequestRefusedError(Exception):
+    """The request cannot be opened; `problems` say why, by field."""
+
+    def __init__(self, *problems: FieldProblem, status: int = 422) -> None:
+        super().__init__("; ".join(problem.message for problem in problems))
+        self.problems = problems
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdempotencyKey:
+    """A client's own key for one request, so that its retry makes no second case."""
+
+    client: str
+    key: str
+    body_sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """The case, and whether it was made just now or by an earlier call with the same key."""
+
+    stored: StoredCase
+    repeated: bool
+
+
+async def open_request(engine: Engine, content: Request, *, by: str, key: IdempotencyKey | None = None) -> Opened:
+    """Open a validation. Raises RequestRefusedError; then nothing is kept of it as a case."""
+    now = engine.now()
+    service = _sender(engine, content)
+    _check_times(content, now)
+    async with engine.unit_of_work() as work:
+        if key is not None:
+            known = await work.idempotent_case(key.client, key.key)
+            if known is not None:
+                return await _earlier(engine, *known, body_sha256=key.body_sha256)
+        await _refuse_second_open_case(work, content, service)
+        stored = _new_case(engine, content, service, now)
+        decision = begin(stored.case, now=now, policy=service.policy)
+        stored = stored.evolve(case=decision.case)
+        work.add_case(stored)
+        await engine.apply(work, stored, decision, before=None, by=by, now=now)
+        if key is not None:
+            work.remember(client=key.client, key=key.key, request_sha256=key.body_sha256, case_id=stored.id, at=now)
+        await work.commit()
+    return Opened(stored=stored, repeated=False)
+
+
+def _sender(engine: Engine, content: Request) -> LocalService:
+    service = engine.site.service(content.sender)
+    if service is None:
+        raise RequestRefusedError(FieldProblem("sender", "is not a service of this installation"))
+    if not UseCase(content.use_case).is_validation:
+        raise RequestRefusedError(FieldProblem("use_case", "must be a4t1, a4t2 or a4t3 for a validation request"))
+    if not service.plays(UseCase(content.use_case), Side.REQUESTER):
+        raise RequestRefusedError(FieldProblem("use_case", "the sender is not configured to request this use case"))
+    if content.receiver is None or canonical(content.receiver) == service.id:
+        raise RequestRefusedError(FieldProblem("receiver", "must name another service"))
+    return service
+
+
+def _check_times(content: Request, now: datetime) -> None:
+    if content.breach_at is None:
+        raise RequestRefusedError(FieldProblem("breach_at", "a validation request needs a breach time"))
+    if content.breach_at <= now:
+        raise RequestRefusedError(FieldProblem("breach_at", "must lie in the future"))
+
+
+async def _earlier(engine: Engine, case_id: UUID, made_by_sha256: str, *, body_sha256: str) -> Opened:
+    if made_by_sha256 != body_sha256:
+        problem = FieldProblem("Idempotency-Key", "was used before with another body")
+        raise RequestRefusedError(problem, status=409)
+    stored = await queries.case_by_id(engine.database, case_id)
+    assert stored is not None, "the key and its case are written in one commit"
+    return Opened(stored=stored, repeated=True)
+
+
+async def _refuse_second_open_case(work: UnitOfWork, content: Request, service: LocalService) -> None:
+    """One open request at a time for one CAD case and use case (CORE-WF-06): a retried submit makes no twin."""
+    lock = text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 2))")
+    await work.connection.execute(lock, {"key": f"{service.id}\n{content.use_case}\n{content.case_number}"})
+    twin = await queries.open_twin(
+        work.connection,
+        local_service=service.id,
+        use_case=content.use_case,
+        case_number=content.case_number,
+    )
+    if twin is not None:
+        problem = FieldProblem("case_number", f"has an open request already: case {twin}")
+        raise RequestRefusedError(problem, status=409)
+
+
+def _new_case(engine: Engine, content: Request, service: LocalService, now: datetime) -> StoredCase:
+    case_id = engine.new_id()
+    bundle_id = str(engine.new_id())
+    journey = str(content.journey_id or uuid5(_JOURNEYS, f"{service.id}|{content.case_number}|{case_id}"))
+    arp = Priority.parse(content.triage.arp)
+    assert content.receiver is not None
+    return StoredCase(
+        case=Case(
+            id=case_id,
+            side=Side.REQUESTER,
+            use_case=UseCase(content.use_case),
+            state="",
+            arp=arp,
+            clock_start=content.clock_start,
+            breach_at=content.breach_at,
+            dispatch_by=dispatch_by(arp, content.clock_start),
+            cancel_on_breach=service.cancel_on_breach,
+            triage=content.triage.model_dump(mode="json", exclude_none=True),
+        ),
+        conversation=Conversation(
+            local_service=service.id,
+            remote_service=canonical(content.receiver),
+            case_number=content.case_number,
+            journey_id=journey,
+            correlation_id=str(engine.new_id()),
+            request_bundle_id=bundle_id,
+            service_request_full_url=resource_full_url(bundle_id, "ServiceRequest"),
+            encounter_full_url=resource_full_url(bundle_id, "Encounter"),
+        ),
+        content=content.model_dump(mode="json", exclude_none=True) | {"journey_id": journey},
+        created_at=now,
+        updated_at=now,
+    )

@@ -1,0 +1,44 @@
+"""What a responder's clinician does, translated into commands."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from cad_bridge.fhir.content import Outcome, Practitioner
+from cad_bridge.fhir.content_arp import outcome_clock_start
+from cad_bridge.fhir.content_patient import Name
+from cad_bridge.fhir.content_types import LocalIdentifier
+from cad_bridge.store.rows import StoredCase
+from cad_bridge.workflow import commands
+from cad_bridge.workflow.vocabulary import Priority
+
+
+def practitioner_facts(practitioner: Practitioner | None, *, by: str) -> dict[str, Any]:
+    """Who does the validation; only the name that the local system gave where it said no more (APP4-VS-33)."""
+    known = practitioner or Practitioner(local_identifier=LocalIdentifier(value=by), name=Name(text=by))
+    return known.model_dump(mode="json", exclude_none=True)
+
+
+def complete_command(
+    stored: StoredCase, outcome: Outcome, *, by: str, now: datetime
+) -> tuple[commands.Complete, dict[str, Any]]:
+    """The command, and the outcome to keep with the case: its clock start follows the T5 rule (APP4-VS-18, -19)."""
+    disposition = outcome.disposition_at or now
+    started = stored.case.clock_start
+    clock_start = outcome.clock_start or (
+        outcome_clock_start(stored.case.arp, outcome.arp, original_clock_start=started, disposition_time=disposition)
+        if started is not None
+        else disposition
+    )
+    filled = outcome.model_copy(update={"clock_start": clock_start, "disposition_at": disposition})
+    kept = filled.model_dump(mode="json", exclude_none=True)
+    command = commands.Complete(
+        dispatch_required=outcome.dispatch_required,
+        arp=Priority.parse(outcome.arp),
+        clock_start=clock_start,
+        new_cad_id=outcome.new_cad_id,
+        outcome=kept,
+        by=by,
+    )
+    return command, kept

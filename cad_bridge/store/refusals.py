@@ -1,0 +1,32 @@
+"""Local API calls that were refused for their content, kept for audit."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import insert
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from cad_bridge.store import tables
+from cad_bridge.store.unit_of_work import table_of
+
+REFUSED_CALLS = table_of(tables.RefusedCallRow)
+
+
+async def keep(
+    database: AsyncEngine,
+    *,
+    id_: UUID,
+    at: datetime,
+    client: str,
+    path: str,
+    status: int,
+    body: bytes,
+    problems: list[dict[str, Any]],
+) -> None:
+    """Keep the exact body of a refused call, and what was wrong with it."""
+    values = {"id": id_, "at": at, "client": client, "path": path, "status": status, "body": body}
+    async with database.begin() as connection:
+        await connection.execute(insert(REFUSED_CALLS).values(**values, problems=problems))

@@ -1,0 +1,115 @@
+"""The FastAPI application: routes, error answers and response headers."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
+
+from cad_bridge import __version__
+from cad_bridge.engine.receiving import Receiver
+from cad_bridge.store import refusals
+from cad_bridge.web import bars, health
+from cad_bridge.web.context import WebContext, context_of
+from cad_bridge.web.local import cases, events, requests
+from cad_bridge.web.problems import ProblemError, field_errors, invalid
+
+log = logging.getLogger(__name__)
+
+MAX_BODY_BYTES = 10 * 1024 * 1024
+_SECURE = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; "
+    "form-action 'self'; object-src 'none'",
+}
+
+
+def build(context: WebContext, receiver: Receiver) -> FastAPI:
+    """The application for one running service."""
+    app = FastAPI(
+        title="cad_bridge",
+        version=__version__,
+        description="The local API of an ambulance CAD-to-CAD and validation workflow service.",
+        openapi_url="/api/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.context = context
+    app.state.receiver = receiver
+    app.include_router(bars.router, include_in_schema=False)
+    app.include_router(requests.router, prefix="/api/v1")
+    app.include_router(cases.router, prefix="/api/v1")
+    app.include_router(events.router, prefix="/api/v1")
+    app.include_router(health.router, include_in_schema=False)
+    app.add_exception_handler(ProblemError, _problem)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(Exception, _unexpected)
+    app.middleware("http")(_guard)
+    return app
+
+
+async def _guard(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+    """Refuse a body that is announced as too large, and put the security headers on every answer."""
+    length = request.headers.get("content-length", "0")
+    if length.isdigit() and int(length) > MAX_BODY_BYTES:
+        response: Response = ProblemError(413, "The body is too large").response()
+    else:
+        response = await call_next(request)
+    for name, value in _SECURE.items():
+        response.headers.setdefault(name, value)
+    return response
+
+
+async def _problem(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ProblemError)
+    if error.status in {409, 422}:
+        await _keep(request, error)
+    return error.response()
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    problem = invalid(field_errors(error.errors()))
+    await _keep(request, problem)
+    return problem.response()
+
+
+async def _keep(request: Request, problem: ProblemError) -> None:
+    """A call that was refused for its content is kept for audit; its body goes nowhere else."""
+    context = context_of(request)
+    await refusals.keep(
+        context.database,
+        id_=context.engine.new_id(),
+        at=context.now(),
+        client=getattr(request.state, "client", ""),
+        path=request.url.path,
+        status=problem.status,
+        body=await request.body(),
+        problems=list(problem.errors) or [{"message": problem.detail or problem.title}],
+    )
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    fhir = bars.fhir_error(request, error.status_code)
+    if fhir is not None:
+        return fhir
+    return ProblemError(error.status_code, str(error.detail)).response()
+
+
+async def _unexpected(request: Request, error: Exception) -> Response:
+    """500 without a word of what happened inside; the log has it, with the path and no body."""
+    log.error("a request failed", exc_info=error, extra={"path": request.url.path})
+    fhir = bars.fhir_error(request, 500)
+    return fhir or ProblemError(500, "Something went wrong here", "The failure has been logged.").response()

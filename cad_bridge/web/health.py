@@ -1,0 +1,84 @@
+"""Health and metrics. Nobody depends on a timer to notice that the timer died: each answer asks the database."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, Response
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
+from sqlalchemy import text
+
+from cad_bridge.store.nodes import FailsafeHealth, failsafe_health
+from cad_bridge.web.context import context_of
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/health/live")
+async def live() -> dict[str, str]:
+    """The process answers."""
+    return {"status": "ok"}
+
+
+@router.get("/health/ready")
+async def ready(request: Request) -> JSONResponse:
+    """The database answers and the failsafe is on time: this node may be sent work."""
+    context = context_of(request)
+    async with context.database.connect() as connection:
+        await connection.execute(text("SELECT 1"))
+    health = await failsafe_health(context.database)
+    return _answer(health.faults(now=context.now()), {})
+
+
+@router.get("/health/failsafe")
+async def failsafe(request: Request) -> JSONResponse:
+    """How the failsafe stands in the whole installation, and what has not been delivered."""
+    context = context_of(request)
+    health = await failsafe_health(context.database)
+    return _answer(health.faults(now=context.now()), _figures(health))
+
+
+def _figures(health: FailsafeHealth) -> dict[str, Any]:
+    return {
+        "last_sweep_at": health.last_sweep_at.isoformat() if health.last_sweep_at else None,
+        "oldest_due": health.oldest_due.isoformat() if health.oldest_due else None,
+        "open_escalations": health.open_escalations,
+        "undelivered": health.undelivered,
+        "failing_subscriptions": health.failing_subscriptions,
+    }
+
+
+def _answer(faults: list[str], more: dict[str, Any]) -> JSONResponse:
+    body = {"status": "ok" if not faults else "failing", "faults": faults} | more
+    return JSONResponse(body, status_code=503 if faults else 200)
+
+
+_HELP = {
+    "open_escalations": "Escalations that nobody has acknowledged.",
+    "undelivered": "Messages that have been tried and have not arrived.",
+    "failing_subscriptions": "Webhooks whose last try failed.",
+}
+
+
+@router.get("/metrics", response_class=Response)
+async def metrics(request: Request) -> Response:
+    """Prometheus text format. Counts and times only: no label ever names a case or a person."""
+    context = context_of(request)
+    health = await failsafe_health(context.database)
+    registry = CollectorRegistry()
+    for name, (meaning, value) in _gauges(health, now=context.now()).items():
+        Gauge(f"cad_bridge_{name}", meaning, registry=registry).set(value)
+    for name, value in context.figures().items():
+        Gauge(f"cad_bridge_{name}", "Counted by this node.", registry=registry).set(value)
+    return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+
+def _gauges(health: FailsafeHealth, *, now: datetime) -> dict[str, tuple[str, float]]:
+    gauges = {name: (meaning, float(getattr(health, name))) for name, meaning in _HELP.items()}
+    if health.last_sweep_at is not None:
+        age = (now - health.last_sweep_at).total_seconds()
+        gauges["failsafe_sweep_age_seconds"] = ("Seconds since the last good sweep of any node.", age)
+    overdue = max(0.0, (now - health.oldest_due).total_seconds()) if health.oldest_due else 0.0
+    return gauges | {"failsafe_overdue_seconds": ("How long the oldest due deadline has been waiting.", overdue)}

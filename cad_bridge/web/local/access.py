@@ -1,0 +1,60 @@
+"""Who calls the local API: a bearer key of a configured client, with its services and roles."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable
+from hashlib import sha256
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from cad_bridge.store import queries
+from cad_bridge.store.rows import StoredCase
+from cad_bridge.web.context import Client, WebContext, context_of
+from cad_bridge.web.problems import ProblemError, not_found
+
+_bearer = HTTPBearer(auto_error=False, description="An API key of a configured client.")
+
+
+def client_of(
+    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+) -> Client:
+    """The client whose key was given. Raises a 401 problem."""
+    given = sha256((credentials.credentials if credentials else "").encode()).hexdigest()
+    for digest, client in context_of(request).clients.items():
+        if hmac.compare_digest(digest, given):
+            request.state.client = client.name
+            return client
+    raise ProblemError(401, "A valid API key is needed")
+
+
+Caller = Annotated[Client, Depends(client_of)]
+Context = Annotated[WebContext, Depends(context_of)]
+
+
+def needing(*roles: str) -> Callable[..., Client]:
+    """A dependency: the caller, if it has one of the roles. Admin may do everything."""
+
+    def check(client: Caller) -> Client:
+        if not client.roles & {*roles, "admin"}:
+            raise ProblemError(403, "This client may not do that", f"It needs one of these roles: {', '.join(roles)}.")
+        return client
+
+    return check
+
+
+Cad = Annotated[Client, Depends(needing("cad", "dispatcher"))]
+Clinician = Annotated[Client, Depends(needing("clinician", "cad"))]
+Reader = Annotated[Client, Depends(needing("cad", "clinician", "dispatcher", "auditor"))]
+Actor = Annotated[Client, Depends(needing("cad", "clinician", "dispatcher"))]
+
+
+async def visible_case(context: WebContext, client: Client, case_id: UUID) -> StoredCase:
+    """A case of one of the client's services. Raises a 404 problem for any other."""
+    stored = await queries.case_by_id(context.database, case_id, services=client.services)
+    if stored is None:
+        raise not_found("case")
+    return stored

@@ -1,0 +1,210 @@
+"""Cases: list, read, and what a CAD or clinician does with one."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from cad_bridge.engine.core import NoSuchCaseError
+from cad_bridge.engine.responses import complete_command, practitioner_facts
+from cad_bridge.fhir.content import Outcome
+from cad_bridge.fhir.content_clinical import Practitioner
+from cad_bridge.store import queries
+from cad_bridge.store.queries import CaseFilter
+from cad_bridge.web.context import Client, WebContext
+from cad_bridge.web.local.access import Actor, Cad, Clinician, Context, Reader, visible_case
+from cad_bridge.web.local.views import case_view, message_view
+from cad_bridge.web.problems import does_not_fit, not_found
+from cad_bridge.workflow import commands
+from cad_bridge.workflow.vocabulary import Side
+
+router = APIRouter(tags=["cases"])
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    by: str | None = Field(default=None, max_length=200)
+    """The person who acts, for the audit trail; the client's own name is always added."""
+
+
+class Act(_Body):
+    """An action without further detail."""
+
+
+class ClinicalAct(_Body):
+    """An action of a responder's; `practitioner` goes into the message as who does the validation."""
+
+    practitioner: Practitioner | None = None
+
+
+class Cancellation(_Body):
+    """Why the validation is no longer wanted."""
+
+    reason: str = Field(min_length=1, max_length=2000)
+    mistaken: bool = False
+    """True if the request should never have been sent (entered-in-error instead of revoked)."""
+
+
+class Rejection(ClinicalAct):
+    """Why the case is given back: RRNA, FC (failed contact) or OTH, and in words."""
+
+    code: str = Field(pattern=r"^(RRNA|FC|OTH)$")
+    text: str = Field(min_length=1, max_length=4000)
+
+
+class Acknowledgement(_Body):
+    """A named person has seen the escalation."""
+
+
+def _who(body: _Body | None, client: Client) -> str:
+    return f"{body.by} ({client.name})" if body is not None and body.by else client.name
+
+
+def _clinician(body: ClinicalAct | None, client: Client) -> dict[str, Any]:
+    who = _who(body, client)
+    return {"by": who, "practitioner": practitioner_facts(body.practitioner if body else None, by=who)}
+
+
+@router.get("/cases")
+async def list_cases(
+    context: Context,
+    client: Reader,
+    state: str | None = None,
+    use_case: str | None = None,
+    side: Side | None = None,
+    due_before: AwareDatetime | None = None,
+    q: Annotated[str | None, Query(max_length=200, description="A case number or part of one.")] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 200,
+) -> dict[str, Any]:
+    """Cases of the client's services by time to breach."""
+    wanted = CaseFilter(
+        services=client.services,
+        state=state,
+        use_case=use_case,
+        side=side.value if side else None,
+        due_before=due_before,
+        q=q,
+        limit=limit,
+    )
+    return {"cases": [case_view(stored) for stored in await queries.list_cases(context.database, wanted)]}
+
+
+@router.get("/cases/{case_id}")
+async def read_case(case_id: UUID, context: Context, client: Reader) -> dict[str, Any]:
+    """One case with its escalations and deadlines."""
+    stored = await visible_case(context, client, case_id)
+    view = case_view(stored, await queries.escalations(context.database, case_id=case_id))
+    deadlines = await queries.deadlines_of(context.database, case_id)
+    return view | {"deadlines": [{"kind": d["kind"], "due_at": d["due_at"].isoformat()} for d in deadlines]}
+
+
+@router.get("/cases/{case_id}/events")
+async def case_events(case_id: UUID, context: Context, client: Reader) -> dict[str, Any]:
+    """The story of one case, oldest first."""
+    await visible_case(context, client, case_id)
+    events = await queries.events_after(context.database, 0, limit=10_000, case_id=case_id)
+    return {"events": [event.as_contract() for event in events]}
+
+
+@router.get("/cases/{case_id}/messages")
+async def case_messages(case_id: UUID, context: Context, client: Reader) -> dict[str, Any]:
+    """Every message of one case in and out, with its exact bytes."""
+    await visible_case(context, client, case_id)
+    return {"messages": [message_view(message) for message in await queries.messages_of(context.database, case_id)]}
+
+
+@router.post("/cases/{case_id}/cancel", status_code=202)
+async def cancel(case_id: UUID, body: Cancellation, context: Context, client: Cad) -> dict[str, Any]:
+    """The CAD no longer wants the validation. Whether the responder takes it is told as an event."""
+    command = commands.Cancel(reason=body.reason, mistaken=body.mistaken, by=_who(body, client))
+    return await _act(context, client, case_id, command)
+
+
+@router.post("/cases/{case_id}/dispatch")
+async def dispatch(case_id: UUID, context: Context, client: Cad, body: Act | None = None) -> dict[str, Any]:
+    """The CAD says that a resource is going: protection ends, and the responder is told by cancellation."""
+    return await _act(context, client, case_id, commands.Dispatch(by=_who(body, client)))
+
+
+@router.post("/cases/{case_id}/close")
+async def close(case_id: UUID, context: Context, client: Cad, body: Act | None = None) -> dict[str, Any]:
+    """The CAD has ended its own case."""
+    return await _act(context, client, case_id, commands.Close(by=_who(body, client)))
+
+
+@router.post("/cases/{case_id}/accept")
+async def accept(case_id: UUID, context: Context, client: Clinician, body: ClinicalAct | None = None) -> dict[str, Any]:
+    """A person of the responder's has seen the case and takes it on."""
+    return await _act(context, client, case_id, commands.Accept(**_clinician(body, client)))
+
+
+@router.post("/cases/{case_id}/start")
+async def start(case_id: UUID, context: Context, client: Clinician, body: ClinicalAct | None = None) -> dict[str, Any]:
+    """The consultation starts; the requester is told by an interim response."""
+    return await _act(context, client, case_id, commands.Start(**_clinician(body, client)))
+
+
+@router.post("/cases/{case_id}/reject")
+async def reject(case_id: UUID, body: Rejection, context: Context, client: Clinician) -> dict[str, Any]:
+    """The case cannot be validated; the requester owns it again."""
+    command = commands.Reject(reason_code=body.code, reason_text=body.text, **_clinician(body, client))
+    return await _act(context, client, case_id, command)
+
+
+@router.post("/cases/{case_id}/complete")
+async def complete(case_id: UUID, body: Outcome, context: Context, client: Clinician) -> dict[str, Any]:
+    """The consultation has ended; the requester gets the final response."""
+    stored = await visible_case(context, client, case_id)
+    command, outcome = complete_command(stored, body, by=client.name, now=context.now())
+    return await _act(context, client, case_id, command, outcome=outcome)
+
+
+@router.post("/cases/{case_id}/escalations/{escalation_id}/acknowledge")
+async def acknowledge(
+    case_id: UUID, escalation_id: UUID, context: Context, client: Actor, body: Acknowledgement | None = None
+) -> dict[str, Any]:
+    """A named person has seen the escalation and acts on it."""
+    stored = await visible_case(context, client, case_id)
+    command = commands.AcknowledgeEscalation(escalation_id=escalation_id, by=_who(body, client))
+    known = await queries.escalations(context.database, case_id=stored.id)
+    if all(item.id != escalation_id for item in known):
+        raise not_found("escalation")
+    return await _act(context, client, case_id, command)
+
+
+async def _act(
+    context: WebContext,
+    client: Client,
+    case_id: UUID,
+    command: commands.Command,
+    *,
+    outcome: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    stored = await visible_case(context, client, case_id)
+    if command.trigger not in triggers_of(stored.case.side):
+        raise does_not_fit(f"A {stored.case.side} case has no such action.")
+    try:
+        handled = await context.engine.handle(
+            case_id, command, change=lambda known: known.evolve(outcome=outcome) if outcome is not None else known
+        )
+    except NoSuchCaseError:
+        raise not_found("case") from None
+    if handled.decision.refusal is not None:
+        raise does_not_fit(handled.decision.refusal.why)
+    return case_view(handled.stored, await queries.escalations(context.database, case_id=case_id))
+
+
+_SHARED = frozenset({"acknowledge"})
+_BY_SIDE = {
+    Side.REQUESTER: frozenset({"dispatch", "close", "cancel"}) | _SHARED,
+    Side.RESPONDER: frozenset({"accept", "start", "reject", "complete"}) | _SHARED,
+}
+
+
+def triggers_of(side: Side) -> frozenset[str]:
+    """What people may do with a case on that side."""
+    return _BY_SIDE[side]

@@ -1,0 +1,57 @@
+"""Opening a request: `POST /validation-requests`, body as docs/content.md describes it."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Request, Response
+
+from cad_bridge.engine.requests import IdempotencyKey, RequestRefusedError, open_request
+from cad_bridge.fhir import content
+from cad_bridge.protocol.services import canonical
+from cad_bridge.web.local.access import Cad, Context
+from cad_bridge.web.local.views import case_view
+from cad_bridge.web.problems import ProblemError, invalid
+
+router = APIRouter(tags=["requests"])
+
+
+@router.post("/validation-requests", status_code=201)
+async def open_validation(
+    body: content.Request,
+    request: Request,
+    response: Response,
+    context: Context,
+    client: Cad,
+    idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200)] = None,
+) -> dict[str, Any]:
+    """Ask a CAS, falls or community service to validate a case.
+
+    201 means: stored, the failsafe armed, the message on its way. It does not mean that the responder has it; move
+    the case to the pending stack only when `case.acknowledged` has come.
+    """
+    key = None
+    if idempotency_key is not None:
+        digest = sha256(await request.body()).hexdigest()
+        key = IdempotencyKey(client=client.name, key=idempotency_key, body_sha256=digest)
+    try:
+        opened = await open_request(context.engine, _of_client(body, client.services), by=client.name, key=key)
+    except RequestRefusedError as error:
+        raise _problem(error) from None
+    response.headers["Location"] = f"/api/v1/cases/{opened.stored.id}"
+    if opened.repeated:
+        response.headers["Idempotency-Replayed"] = "true"
+    return case_view(opened.stored)
+
+
+def _of_client(body: content.Request, services: tuple[str, ...]) -> content.Request:
+    if canonical(body.sender) not in services:
+        raise invalid([{"path": "sender", "message": "is not a service of this client"}])
+    return body
+
+
+def _problem(error: RequestRefusedError) -> ProblemError:
+    errors = [{"path": problem.path, "message": problem.message} for problem in error.problems]
+    title = "This does not fit what is there already" if error.status == 409 else "The request breaks a rule"
+    return ProblemError(error.status, title, errors=errors)

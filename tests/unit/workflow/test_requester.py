@@ -1,0 +1,352 @@
+"""What each command means for a requester's case."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from cad_bridge.workflow import commands
+from cad_bridge.workflow.case import Case, EscalationFacts
+from cad_bridge.workflow.decide import begin, decide
+from cad_bridge.workflow.effects import (
+    Arm,
+    Decision,
+    Disarm,
+    Escalate,
+    RepeatEscalation,
+    Send,
+    SettleEscalation,
+    Tell,
+    Withdraw,
+)
+from cad_bridge.workflow.policy import Policy
+from cad_bridge.workflow.vocabulary import DeadlineKind, EscalationReason, EventType, MessageKind, Priority
+from tests.unit.workflow.builders import CASE_ID, NOW, final, requester_case
+
+POLICY = Policy()
+UNDER_VALIDATION = ("sent", "pending", "in_progress", "undelivered")
+ENDED = ("breached", "cancelled", "dispatched", "closed")
+
+
+def _decide(case: Case, command: commands.Command) -> Decision:
+    return decide(case, command, now=NOW, policy=POLICY)
+
+
+def _told(decision: Decision) -> list[str]:
+    return [effect.type for effect in decision.of(Tell)]
+
+
+def _data(decision: Decision, type_: EventType) -> dict[str, object]:
+    return next(effect.data for effect in decision.of(Tell) if effect.type == type_)
+
+
+def _reasons(decision: Decision) -> list[str]:
+    return [effect.reason for effect in decision.of(Escalate)]
+
+
+def _disarmed(decision: Decision) -> set[DeadlineKind]:
+    return {effect.kind for effect in decision.of(Disarm)}
+
+
+def _armed(decision: Decision) -> dict[DeadlineKind, object]:
+    return {effect.kind: effect.due_at for effect in decision.of(Arm)}
+
+
+@pytest.mark.req("APP4-VR-06")
+def test_opening_arms_breach_and_delivery_and_queues_the_request() -> None:
+    decision = begin(requester_case(state=""), now=NOW, policy=POLICY)
+    assert decision.case.state == "sent"
+    assert _armed(decision) == {
+        DeadlineKind.BREACH: NOW + timedelta(minutes=40),
+        DeadlineKind.DELIVERY: NOW + timedelta(seconds=60),
+    }
+    assert [effect.kind for effect in decision.of(Send)] == [MessageKind.REQUEST]
+    assert _told(decision) == [EventType.CASE_CREATED]
+
+
+@pytest.mark.req("CORE-SYNC-07", "APP4-VR-11")
+def test_only_the_responders_200_makes_the_case_pending_and_tells_its_case_number() -> None:
+    decision = _decide(
+        requester_case(state="sent", delivered=False, remote_case_number=None),
+        commands.RequestAcknowledged(remote_case_number="CAS-7"),
+    )
+    assert decision.case.state == "pending"
+    assert decision.case.remote_case_number == "CAS-7"
+    assert _data(decision, EventType.CASE_ACKNOWLEDGED) == {"remote_case_number": "CAS-7"}
+    assert _disarmed(decision) == {DeadlineKind.DELIVERY}
+
+
+@pytest.mark.req("CORE-TI-16")
+def test_409_duplicate_proves_delivery_without_a_case_number() -> None:
+    decision = _decide(
+        requester_case(state="sent", delivered=False, remote_case_number=None), commands.DeliveryProved()
+    )
+    assert decision.case.state == "pending"
+    assert decision.case.delivered
+    assert _data(decision, EventType.CASE_ACKNOWLEDGED) == {"remote_case_number": None}
+
+
+def test_the_200_after_a_response_still_brings_the_case_number() -> None:
+    case = requester_case(state="in_progress", remote_case_number=None)
+    decision = _decide(case, commands.RequestAcknowledged(remote_case_number="CAS-7"))
+    assert decision.case.state == "in_progress"
+    assert _data(decision, EventType.CASE_ACKNOWLEDGED) == {"remote_case_number": "CAS-7"}
+
+
+def test_a_repeated_200_changes_nothing() -> None:
+    case = requester_case(state="pending")
+    decision = _decide(case, commands.RequestAcknowledged(remote_case_number="CAS-1"))
+    assert decision.effects == ()
+    assert decision.case == case
+
+
+@pytest.mark.req("HAZ-H01-02")
+def test_an_undeliverable_request_is_an_escalation_at_once_and_keeps_its_breach_deadline() -> None:
+    decision = _decide(
+        requester_case(state="sent", delivered=False), commands.DeliveryRefused(attempts=1, last_error="refused")
+    )
+    assert decision.case.state == "undelivered"
+    assert _reasons(decision) == [EscalationReason.UNDELIVERABLE]
+    assert EventType.DELIVERY_FAILED in _told(decision)
+    assert DeadlineKind.BREACH not in _disarmed(decision)
+
+
+def test_an_unknown_delivery_escalates_once_and_the_case_stays_on_dispatch() -> None:
+    decision = _decide(requester_case(state="sent", delivered=False), commands.DeliveryOverdue(due_at=NOW))
+    assert decision.case.state == "sent"
+    assert _reasons(decision) == [EscalationReason.DELIVERY_UNKNOWN]
+    assert decision.of(Escalate)[0].key == "delivery-unknown:1"
+    assert _disarmed(decision) == set()
+
+
+@pytest.mark.parametrize("state", UNDER_VALIDATION[:2])
+@pytest.mark.req("APP4-VS-08")
+def test_an_interim_response_shows_progress_and_ends_no_protection(state: str) -> None:
+    decision = _decide(requester_case(state=state), commands.InterimReceived(remote_case_number="CAS-1"))
+    assert decision.case.state == "in_progress"
+    assert EventType.CASE_IN_PROGRESS in _told(decision)
+    assert DeadlineKind.BREACH not in _disarmed(decision)
+
+
+def test_a_response_before_the_200_proves_the_delivery() -> None:
+    case = requester_case(state="sent", delivered=False, remote_case_number=None)
+    decision = _decide(case, commands.InterimReceived(remote_case_number="CAS-9"))
+    assert _told(decision) == [EventType.CASE_ACKNOWLEDGED, EventType.CASE_IN_PROGRESS]
+    assert decision.case.remote_case_number == "CAS-9"
+    assert DeadlineKind.DELIVERY in _disarmed(decision)
+
+
+@pytest.mark.parametrize("state", UNDER_VALIDATION)
+@pytest.mark.req("APP4-VS-07")
+def test_a_rejection_hands_the_duty_back_with_an_escalation_and_a_deadline_of_its_own(state: str) -> None:
+    decision = _decide(
+        requester_case(state=state), commands.RejectionReceived(reason_code="FC", reason_text="No answer")
+    )
+    assert decision.case.state == "returned"
+    assert _data(decision, EventType.CASE_RETURNED)["reason"] == {"code": "FC", "text": "No answer"}
+    assert _reasons(decision) == [EscalationReason.REJECTED]
+    assert DeadlineKind.BREACH in _disarmed(decision)
+    assert _armed(decision) == {DeadlineKind.DISPATCH: NOW + timedelta(minutes=10)}
+
+
+@pytest.mark.parametrize("state", UNDER_VALIDATION)
+@pytest.mark.req("APP4-VS-15", "APP4-VS-31")
+def test_an_unambiguous_closing_final_ends_protection(state: str) -> None:
+    decision = _decide(requester_case(state=state), final())
+    assert decision.case.state == "completed"
+    assert _disarmed(decision) == {DeadlineKind.BREACH, DeadlineKind.DELIVERY, DeadlineKind.DISPATCH}
+    assert decision.of(Escalate) == ()
+    data = _data(decision, EventType.CASE_COMPLETED)
+    assert data["dispatch_required"] is False
+    assert data["outcome"] == {"summary": "Advice given"}
+
+
+@pytest.mark.req("APP4-VS-20", "APP4-VS-18")
+@pytest.mark.parametrize("arp", [Priority.C3, Priority.C4, Priority.HCP3])
+def test_the_same_or_a_lower_category_keeps_the_clock_start_whatever_the_response_says(arp: Priority) -> None:
+    case = requester_case()
+    decision = _decide(case, final(dispatch_required=True, arp=arp, clock_start=NOW + timedelta(minutes=3)))
+    assert decision.case.state == "dispatch_required"
+    assert decision.case.clock_start == case.clock_start
+    assert decision.case.dispatch_by == case.clock_start + arp.target  # type: ignore[operator]
+    assert _armed(decision) == {DeadlineKind.DISPATCH: NOW + POLICY.dispatch_time(arp)}
+
+
+@pytest.mark.req("APP4-VS-19", "APP4-VS-20")
+def test_an_upgrade_takes_the_responders_time() -> None:
+    told = NOW + timedelta(minutes=2)
+    decision = _decide(requester_case(), final(dispatch_required=True, arp=Priority.C2, clock_start=told))
+    assert decision.case.arp is Priority.C2
+    assert decision.case.clock_start == told
+    assert decision.case.dispatch_by == told + timedelta(minutes=18)
+    assert _data(decision, EventType.CASE_COMPLETED)["clock_start_from_message_time"] is False
+
+
+def test_an_upgrade_that_left_the_clock_where_it_was_gets_the_time_of_its_message_and_says_so() -> None:
+    case = requester_case()
+    decision = _decide(case, final(dispatch_required=True, arp=Priority.C2, clock_start=case.clock_start))
+    assert decision.case.clock_start == NOW
+    assert _data(decision, EventType.CASE_COMPLETED)["clock_start_from_message_time"] is True
+
+
+@pytest.mark.req("APP4-VS-23")
+def test_the_new_cad_id_is_told_and_the_dispatch_deadline_stays_until_the_cad_has_acted() -> None:
+    decision = _decide(requester_case(), final(dispatch_required=True, arp=Priority.C2, new_cad_id="S220"))
+    assert _data(decision, EventType.CASE_COMPLETED)["new_cad_id"] == "S220"
+    assert DeadlineKind.DISPATCH in _armed(decision)
+
+
+@pytest.mark.req("APP4-VS-16")
+def test_a_contradictory_final_keeps_the_case_live_and_alerts() -> None:
+    decision = _decide(requester_case(), final(contradictory=True, arp=Priority.C2))
+    assert decision.case.state == "returned"
+    assert _reasons(decision) == [EscalationReason.CONTRADICTORY_FINAL]
+    assert DeadlineKind.DISPATCH in _armed(decision)
+    assert EventType.CASE_COMPLETED not in _told(decision)
+
+
+@pytest.mark.parametrize(
+    ("state", "command"),
+    [
+        ("completed", final(dispatch_required=True, arp=Priority.C3)),
+        ("completed", commands.RejectionReceived(reason_code="OTH", reason_text=None)),
+        ("dispatch_required", final()),
+    ],
+)
+def test_finals_that_contradict_each_other_hand_the_duty_back(state: str, command: commands.Command) -> None:
+    decision = _decide(requester_case(state=state), command)
+    assert decision.case.state == "returned"
+    assert _reasons(decision) == [EscalationReason.CONTRADICTORY_FINAL]
+
+
+@pytest.mark.parametrize("state", UNDER_VALIDATION)
+@pytest.mark.req("APP4-VR-12", "HAZ-H02-02")
+def test_at_breach_the_failsafe_puts_the_case_back_on_the_original_outcome(state: str) -> None:
+    case = requester_case(state=state)
+    decision = _decide(case, commands.BreachDue(due_at=NOW))
+    assert decision.case.state == "breached"
+    assert _data(decision, EventType.FAILSAFE_DISPATCH) == {
+        "arp": Priority.C3,
+        "clock_start": case.clock_start,
+        "dispatch_by": case.dispatch_by,
+        "breach_at": case.breach_at,
+        "fired_at": NOW,
+        "triage": case.triage,
+    }
+    raised = decision.of(Escalate)
+    assert [effect.key for effect in raised] == ["breach:1"]
+    assert raised[0].acknowledge_by == NOW + timedelta(seconds=60)
+    assert decision.of(Send) == ()
+
+
+def test_the_responder_is_told_by_cancellation_where_the_service_wants_it() -> None:
+    decision = _decide(requester_case(cancel_on_breach=True), commands.BreachDue(due_at=NOW))
+    assert [effect.kind for effect in decision.of(Send)] == [MessageKind.CANCELLATION]
+    assert [effect.kind for effect in decision.of(Withdraw)] == [MessageKind.REQUEST]
+
+
+@pytest.mark.parametrize("state", ["returned", "dispatch_required", "completed", *ENDED])
+def test_a_breach_that_comes_too_late_is_moot(state: str) -> None:
+    case = requester_case(state=state)
+    decision = _decide(case, commands.BreachDue(due_at=NOW))
+    assert decision.effects == ()
+    assert decision.case == case
+
+
+@pytest.mark.parametrize("state", ["returned", *ENDED])
+def test_a_late_final_is_kept_and_shown_and_closes_nothing(state: str) -> None:
+    decision = _decide(requester_case(state=state), final())
+    assert decision.case.state == state
+    assert _told(decision) == [EventType.RESPONSE_LATE]
+    assert decision.of(SettleEscalation) == ()
+    assert decision.of(Disarm) == ()
+
+
+@pytest.mark.parametrize("state", ["breached", "dispatched", "closed", "dispatch_required"])
+def test_a_late_final_that_raises_the_priority_escalates_anew(state: str) -> None:
+    decision = _decide(requester_case(state=state), final(dispatch_required=True, arp=Priority.C2))
+    assert decision.case.state == state
+    assert decision.case.arp is Priority.C2
+    assert _reasons(decision) == [EscalationReason.PRIORITY_RAISED]
+    assert _told(decision) == [EventType.RESPONSE_LATE]
+
+
+@pytest.mark.parametrize("state", ["completed", *ENDED])
+@pytest.mark.req("APP4-VS-31")
+def test_a_late_interim_moves_nothing_back(state: str) -> None:
+    decision = _decide(requester_case(state=state), commands.InterimReceived())
+    assert decision.case.state == state
+    assert _told(decision) == [EventType.RESPONSE_LATE]
+
+
+def test_no_dispatch_in_the_policy_time_escalates() -> None:
+    for state in ("returned", "dispatch_required"):
+        decision = _decide(requester_case(state=state), commands.DispatchOverdue(due_at=NOW))
+        assert decision.case.state == state
+        assert _reasons(decision) == [EscalationReason.DISPATCH_OVERDUE]
+
+
+@pytest.mark.parametrize("state", ["pending", "in_progress", "breached"])
+@pytest.mark.req("APP4-VR-16")
+def test_a_dispatched_resource_ends_protection_and_cancels_at_the_responder(state: str) -> None:
+    decision = _decide(requester_case(state=state), commands.Dispatch(by="Dot"))
+    assert decision.case.state == "dispatched"
+    assert DeadlineKind.BREACH in _disarmed(decision)
+    assert [effect.kind for effect in decision.of(Send)] == [MessageKind.CANCELLATION]
+
+
+def test_a_responder_that_has_ended_is_not_told_of_a_dispatch() -> None:
+    decision = _decide(requester_case(state="dispatch_required"), commands.Dispatch())
+    assert decision.of(Send) == ()
+
+
+@pytest.mark.parametrize(("mistaken", "status"), [(False, "revoked"), (True, "entered-in-error")])
+@pytest.mark.req("CORE-CAN-05")
+def test_a_cancellation_says_whether_the_request_was_meant(mistaken: bool, status: str) -> None:
+    decision = _decide(requester_case(), commands.Cancel(reason="Patient called back", mistaken=mistaken))
+    assert decision.case.state == "cancelled"
+    assert decision.of(Send)[0].facts == {"status": status, "reason": "Patient called back"}
+    assert _told(decision) == [EventType.CASE_CANCELLED]
+
+
+@pytest.mark.parametrize("state", ["sent", "pending", "in_progress", "undelivered"])
+def test_an_open_validation_cannot_simply_be_closed(state: str) -> None:
+    decision = _decide(requester_case(state=state), commands.Close())
+    assert decision.refusal is not None
+    assert decision.effects == ()
+
+
+def test_a_response_from_strangers_disarms_nothing() -> None:
+    decision = _decide(requester_case(), commands.UnrecognisedResponse(came_from="x|1"))
+    assert decision.case.state == "pending"
+    assert _reasons(decision) == [EscalationReason.UNRECOGNISED_RESPONSE]
+    assert decision.of(Disarm) == ()
+
+
+def _escalation(**changes: object) -> EscalationFacts:
+    values = {"id": CASE_ID, "reason": "breach", "level": 0, "due_at": NOW, "acknowledged_by": None}
+    return EscalationFacts(**values | changes)  # type: ignore[arg-type]
+
+
+def test_an_escalation_is_acknowledged_by_name_and_repeated_until_then() -> None:
+    case = requester_case(state="breached")
+    acknowledge = commands.AcknowledgeEscalation(escalation_id=CASE_ID, by="Dot")
+    overdue = commands.AcknowledgementOverdue(escalation_id=CASE_ID, due_at=NOW)
+    settled = decide(case, acknowledge, now=NOW, policy=POLICY, escalation=_escalation())
+    assert settled.effects == (SettleEscalation(escalation_id=CASE_ID, by="Dot"),)
+    repeated = decide(case, overdue, now=NOW, policy=POLICY, escalation=_escalation())
+    assert repeated.effects == (RepeatEscalation(escalation_id=CASE_ID, acknowledge_by=NOW + timedelta(seconds=60)),)
+    for command in (acknowledge, overdue):
+        known = _escalation(acknowledged_by="Ann")
+        assert decide(case, command, now=NOW, policy=POLICY, escalation=known).effects == ()
+
+
+def test_an_unknown_escalation_is_refused() -> None:
+    command = commands.AcknowledgeEscalation(escalation_id=CASE_ID, by="Dot")
+    assert decide(requester_case(), command, now=NOW, policy=POLICY, escalation=None).refusal is not None
+
+
+def test_a_state_of_a_newer_release_is_left_alone() -> None:
+    with pytest.raises(KeyError):
+        _decide(requester_case(state="teleported"), commands.BreachDue(due_at=NOW))

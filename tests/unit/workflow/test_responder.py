@@ -1,0 +1,118 @@
+"""What each command means for a responder's case."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from cad_bridge.workflow import commands
+from cad_bridge.workflow.decide import begin, decide
+from cad_bridge.workflow.effects import Arm, Decision, Disarm, Escalate, Send, Tell
+from cad_bridge.workflow.policy import Policy
+from cad_bridge.workflow.vocabulary import DeadlineKind, EscalationReason, EventType, MessageKind, Priority, UseCase
+from tests.unit.workflow.builders import NOW, responder_case
+
+POLICY = Policy()
+OPEN = ("received", "accepted", "in_progress")
+
+
+def _decide(command: commands.Command, **case: object) -> Decision:
+    return decide(responder_case(**case), command, now=NOW, policy=POLICY)
+
+
+def _sent(decision: Decision) -> list[str]:
+    return [effect.kind for effect in decision.of(Send)]
+
+
+def _complete(**changes: object) -> commands.Complete:
+    values = {"dispatch_required": False, "arp": Priority.C5, "clock_start": NOW, "outcome": {"summary": "Well"}}
+    return commands.Complete(**values | changes)  # type: ignore[arg-type]
+
+
+def test_receipt_arms_the_intake_deadline_by_priority() -> None:
+    decision = begin(responder_case(state=""), now=NOW, policy=POLICY)
+    assert decision.case.state == "received"
+    assert decision.of(Arm) == (Arm(kind=DeadlineKind.INTAKE, due_at=NOW + timedelta(minutes=10)),)
+    assert _sent(decision) == []
+
+
+def test_a_case_nobody_has_seen_escalates_once() -> None:
+    decision = _decide(commands.IntakeOverdue(due_at=NOW))
+    assert [effect.reason for effect in decision.of(Escalate)] == [EscalationReason.INTAKE_OVERDUE]
+    assert decision.of(Escalate)[0].key == "intake-overdue:1"
+    assert _decide(commands.IntakeOverdue(due_at=NOW), state="accepted").effects == ()
+
+
+@pytest.mark.req("APP4-VS-02")
+def test_accepting_at_a_cas_tells_the_requester_nothing_yet() -> None:
+    decision = _decide(commands.Accept(by="Nurse"))
+    assert decision.case.state == "accepted"
+    assert _sent(decision) == []
+    assert decision.of(Disarm) == (Disarm(kind=DeadlineKind.INTAKE),)
+
+
+@pytest.mark.req("APP4-VS-01")
+@pytest.mark.parametrize("use_case", [UseCase.FALLS_VALIDATION, UseCase.COMMUNITY_VALIDATION])
+def test_falls_and_community_tell_the_requester_on_acceptance_and_only_then(use_case: UseCase) -> None:
+    accepted = _decide(commands.Accept(), use_case=use_case)
+    assert _sent(accepted) == [MessageKind.INTERIM]
+    started = decide(accepted.case, commands.Start(), now=NOW, policy=POLICY)
+    assert started.case.state == "in_progress"
+    assert _sent(started) == []
+
+
+@pytest.mark.parametrize("state", ["received", "accepted"])
+@pytest.mark.req("APP4-VS-01")
+def test_a_cas_tells_the_requester_when_the_consultation_starts(state: str) -> None:
+    decision = _decide(commands.Start(by="Nurse"), state=state)
+    assert decision.case.state == "in_progress"
+    assert decision.case.interim_sent
+    assert _sent(decision) == [MessageKind.INTERIM]
+
+
+@pytest.mark.parametrize("state", OPEN)
+@pytest.mark.req("APP4-VS-06")
+def test_a_rejection_carries_its_reason_from_any_open_state(state: str) -> None:
+    decision = _decide(commands.Reject(reason_code="FC", reason_text="No answer"), state=state)
+    assert decision.case.state == "rejected"
+    assert decision.of(Send)[0].facts["reason"] == {"code": "FC", "text": "No answer"}
+
+
+@pytest.mark.parametrize(("state", "interim_sent"), [("received", False), ("in_progress", True)])
+@pytest.mark.req("APP4-VS-09", "APP4-VS-10")
+def test_completion_sends_the_final_response_and_says_whether_an_interim_went_before(
+    state: str, interim_sent: bool
+) -> None:
+    decision = _decide(_complete(), state=state, interim_sent=interim_sent)
+    assert decision.case.state == "finished"
+    assert _sent(decision) == [MessageKind.FINAL]
+    assert decision.of(Send)[0].facts["interim_sent"] is interim_sent
+
+
+@pytest.mark.parametrize("state", OPEN)
+def test_a_cancellation_ends_an_open_case(state: str) -> None:
+    decision = _decide(commands.CancellationReceived(status="revoked", reason="Called back"), state=state)
+    assert decision.case.state == "cancelled"
+    assert [effect.type for effect in decision.of(Tell)] == [EventType.CASE_CANCELLED]
+
+
+@pytest.mark.parametrize("state", ["rejected", "finished", "cancelled"])
+@pytest.mark.req("CORE-CAN-03")
+def test_what_has_ended_takes_no_command(state: str) -> None:
+    for command in (
+        commands.Accept(),
+        commands.Start(),
+        commands.Reject(reason_code="OTH", reason_text="x"),
+        _complete(),
+        commands.CancellationReceived(status="revoked"),
+    ):
+        decision = _decide(command, state=state)
+        assert decision.refusal is not None
+        assert decision.effects == ()
+
+
+def test_a_response_the_requester_would_not_take_escalates() -> None:
+    decision = _decide(commands.ResponseRefused(kind="final", attempts=3, last_error="refused"), state="finished")
+    assert [effect.reason for effect in decision.of(Escalate)] == [EscalationReason.RESPONSE_UNDELIVERABLE]
+    assert EventType.DELIVERY_FAILED in [effect.type for effect in decision.of(Tell)]
