@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -132,10 +133,7 @@ def test_every_setting_is_documented() -> None:
 @cache
 def commands() -> frozenset[str]:
     """The commands of ``cad-bridge``, those of groups as ``group command``."""
-    from cad_bridge import cli
-
-    apps = [typer.main.get_group(value) for value in vars(cli).values() if isinstance(value, typer.Typer)]
-    group = max(apps, key=lambda app: len(app.commands))
+    group = typer.main.get_group(import_module("cad_bridge.cli.main").app)
     names = set(group.commands)
     for name, command in group.commands.items():
         names |= {f"{name} {inner}" for inner in getattr(command, "commands", {})}
