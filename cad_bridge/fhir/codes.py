@@ -219,3 +219,73 @@ SNOMED: Final = "http://snomed.info/sct"
 DMD: Final = "https://dmd.nhs.uk"
 PRESENTING_COMPLAINT: Final = "33962009"
 CPR: Final = "89666000"
+
+# --- element ids that this system's messages carry and others pass over (docs/content.md) ----------------------------
+SUMMARY: Final = "summary"
+NARRATIVE: Final = "narrative"
+ONWARD_REFERRAL: Final = "onward-referral"
+"""They tell the texts of an outcomeCodeableConcept apart."""
+REQUESTERS_SYSTEM: Final = "requester"
+"""Marks a CDSSExtension that a responder repeats from the request."""
+
+# --- relationships of contacts and callers -------------------------------------------------------------------------
+ROLE_CODE: Final = "http://terminology.hl7.org/CodeSystem/v3-RoleCode"
+CONTACT_ROLE: Final = "http://terminology.hl7.org/CodeSystem/v2-0131"
+ADDITIONAL_RELATIONSHIP: Final = f"{UKCORE}/CodeSystem/UKCore-AdditionalPersonRelationshipRole"
+RELATIONSHIPS: Final = {
+    "self": (ROLE_CODE, "ONESELF", "self"),
+    "unknown": (CONTACT_ROLE, "U", "Unknown"),
+    "emergency": (CONTACT_ROLE, "EP", "Emergency contact person"),
+    "next of kin": (CONTACT_ROLE, "N", "Next-of-Kin"),
+    "contact": (CONTACT_ROLE, "CP", "Contact person"),
+    "employer": (CONTACT_ROLE, "E", "Employer"),
+    "carer": (ADDITIONAL_RELATIONSHIP, "Carer", "Carer of patient"),
+    "guardian": (ADDITIONAL_RELATIONSHIP, "Guardian", "Guardian of patient"),
+    "aunt": (ROLE_CODE, "AUNT", "aunt"),
+    "brother": (ROLE_CODE, "BRO", "brother"),
+    "child": (ROLE_CODE, "CHILD", "child"),
+    "cousin": (ROLE_CODE, "COUSN", "cousin"),
+    "daughter": (ROLE_CODE, "DAUC", "daughter"),
+    "domestic partner": (ROLE_CODE, "DOMPART", "domestic partner"),
+    "family member": (ROLE_CODE, "FAMMEMB", "family member"),
+    "father": (ROLE_CODE, "FTH", "father"),
+    "friend": (ROLE_CODE, "FRND", "unrelated friend"),
+    "grandchild": (ROLE_CODE, "GRNDCHILD", "grandchild"),
+    "granddaughter": (ROLE_CODE, "GRNDDAU", "granddaughter"),
+    "grandfather": (ROLE_CODE, "GRFTH", "grandfather"),
+    "grandmother": (ROLE_CODE, "GRMTH", "grandmother"),
+    "grandparent": (ROLE_CODE, "GRPRN", "grandparent"),
+    "grandson": (ROLE_CODE, "GRNDSON", "grandson"),
+    "husband": (ROLE_CODE, "HUSB", "husband"),
+    "mother": (ROLE_CODE, "MTH", "mother"),
+    "neighbour": (ROLE_CODE, "NBOR", "neighbor"),
+    "nephew": (ROLE_CODE, "NEPHEW", "nephew"),
+    "niece": (ROLE_CODE, "NIECE", "niece"),
+    "parent": (ROLE_CODE, "PRN", "parent"),
+    "roommate": (ROLE_CODE, "ROOM", "Roommate"),
+    "sibling": (ROLE_CODE, "SIB", "sibling"),
+    "sister": (ROLE_CODE, "SIS", "sister"),
+    "son": (ROLE_CODE, "SONC", "son"),
+    "spouse": (ROLE_CODE, "SPS", "spouse"),
+    "uncle": (ROLE_CODE, "UNCLE", "uncle"),
+    "wife": (ROLE_CODE, "WIFE", "wife"),
+}
+
+# --- observations --------------------------------------------------------------------------------------------------
+OBSERVATION_LABELS: Final = {
+    "presenting_complaint": "Presenting complaint",
+    "chief_concern": "Chief concern",
+    "acuity": "Acuity",
+    "patient_expectations": "Expectations and wishes",
+    "birth_sex": "Birth sex",
+    "estimated_age": "Patient Estimated Age",
+    "age_group": "Age group",
+    "household_composition": "Household composition",
+    "social_circumstances": "Social circumstances",
+    "accommodation": "Accommodation status",
+    "cpr_start": "Cardiopulmonary resuscitation started",
+}
+"""Observation.code.text of every item that travels as an Observation; the guide's own words where it has them."""
+
+AGE_UNITS: Final = {"years": ("a", "years"), "months": ("mo", "months"), "weeks": ("wk", "weeks")}
+"""UCUM code and printed unit of an estimated age."""

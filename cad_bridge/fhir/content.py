@@ -6,17 +6,28 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
+from cad_bridge.fhir.codes import RESPONSE_OUTCOME_DISPLAYS
 from cad_bridge.fhir.content_clinical import Allergy, Consent, Flag, Medication, Practitioner, SceneSafety
 from cad_bridge.fhir.content_patient import Caller, Contact, Patient, SocialContext
 from cad_bridge.fhir.content_place import CoordinateReadings, Location
 from cad_bridge.fhir.content_rules import breaches, outcome_rules, request_rules
 from cad_bridge.fhir.content_triage import LogEntry, ResourceRequest, Timings, Triage, TriageCodes
-from cad_bridge.fhir.content_types import Code, Coding, ContentModel, Organisation, ServiceId, Text, Token, UtcDatetime
+from cad_bridge.fhir.content_types import (
+    Code,
+    Coding,
+    ContentModel,
+    Organisation,
+    ServiceId,
+    Text,
+    Token,
+    UtcDatetime,
+    displayed,
+)
 
 UseCase = Literal["a3t1", "a4t1", "a4t2", "a4t3", "a6t1", "a6t2", "a6t3"]
 
@@ -105,6 +116,14 @@ class ReceivedRequest(RequestContent):
     """Every other element that has no field of its own, those of `other_resources` included."""
 
 
+def _outcome_code(code: Any) -> Any:
+    return displayed(code, RESPONSE_OUTCOME_DISPLAYS)
+
+
+OutcomeCode = Annotated[Code, BeforeValidator(_outcome_code)]
+"""A code of response-outcome-codes."""
+
+
 class OutcomeContent(ContentModel):
     """The shape of the result of a validation. Nothing in it is demanded; see `Outcome`."""
 
@@ -120,7 +139,7 @@ class OutcomeContent(ContentModel):
     summary: Text | None = None
     clinical_narrative: Text | None = None
     notes: tuple[Text, ...] = ()
-    outcome_codes: tuple[Code, ...] = ()
+    outcome_codes: tuple[OutcomeCode, ...] = ()
     """Local outcomes, such as PATLIFT (APP4-VS-29)."""
     onward_referral: Text | None = None
     new_cad_id: Token | None = None
@@ -161,6 +180,8 @@ class ReceivedOutcome(OutcomeContent):
     contradictory: bool = False
     """CarePlan.status and ARP code disagree: keep the case live and alert a user (APP4-VS-16)."""
     coordinate_readings: CoordinateReadings | None = None
+    request: ReceivedRequest = ReceivedRequest()
+    """The same message read as a request: the patient, contacts and all else that the responder sent back."""
     other_resources: tuple[dict[str, Any], ...] = ()
     also_sent: tuple[SentElement, ...] = ()
 

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from cad_bridge.fhir.content_flag_codes import FLAG_CODE_LISTS
 from cad_bridge.fhir.content_types import (
     Code,
     Coding,
@@ -17,6 +18,8 @@ from cad_bridge.fhir.content_types import (
     Telecom,
     Text,
     Token,
+    Uri,
+    displayed,
 )
 
 
@@ -28,25 +31,26 @@ class Flag(ContentModel):
     a field of its own.
     """
 
-    category: Token = Field(examples=["SG"])
+    category: Token | None = Field(default=None, examples=["SG"])
+    """None only where a remote system sent none."""
     category_display: Text | None = None
     """Only for a category outside the BaRS list, as some senders use."""
     code: Code | None = None
     """From the list of the category; None if the concern is not coded."""
-    code_system: Token | None = None
+    code_system: Uri | None = None
     """Only where the code is not from the list of the category, such as SNOMED CT."""
     text: Text | None = None
     date: DateOrMoment | None = None
 
     @model_validator(mode="before")
     @classmethod
-    def _unspecified_is_uncoded(cls, data: Any) -> Any:
-        """The safeguarding code U, "unspecified", says the same as no code; None is how it is kept."""
-        if not isinstance(data, dict) or data.get("category") != "SG" or data.get("code_system") is not None:
+    def _listed(cls, data: Any) -> Any:
+        """A code of the category's list gets its display; safeguarding U, "unspecified", says the same as no code."""
+        if not isinstance(data, dict) or data.get("category") not in FLAG_CODE_LISTS or data.get("code_system"):
             return data
-        code = data.get("code")
-        unspecified = code.code if isinstance(code, Code) else code.get("code") if isinstance(code, dict) else None
-        return {**data, "code": None} if unspecified == "U" else data
+        code = displayed(data.get("code"), FLAG_CODE_LISTS[data["category"]][1])
+        said = code.code if isinstance(code, Code) else code.get("code") if isinstance(code, dict) else None
+        return {**data, "code": None if data["category"] == "SG" and said == "U" else code}
 
 
 class SceneSafety(ContentModel):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
+from cad_bridge.fhir.codes import HOUSEHOLD_COMPOSITION_DISPLAYS
 from cad_bridge.fhir.content_types import (
     Address,
     Code,
@@ -19,9 +20,14 @@ from cad_bridge.fhir.content_types import (
     Telecom,
     Text,
     Token,
+    displayed,
 )
 
 Age = Annotated[int | float, Field(ge=0, le=6000, allow_inf_nan=False)]
+
+
+def _household(code: Any) -> Any:
+    return displayed(code, HOUSEHOLD_COMPOSITION_DISPLAYS)
 
 
 class NhsNumber(ContentModel):
@@ -93,7 +99,7 @@ class Patient(ContentModel):
 class SocialContext(ContentModel):
     """Who lives with the patient, and how."""
 
-    household_composition: Code | None = None
+    household_composition: Annotated[Code | None, BeforeValidator(_household)] = None
     """BaRS household composition, such as LivesAlone."""
     social_circumstances: Text | None = None
     accommodation: Text | None = None

@@ -8,7 +8,19 @@ from typing import TYPE_CHECKING, NamedTuple
 from pydantic import ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from cad_bridge.fhir.codes import ARP_DISPLAYS, FLAG_CATEGORY_DISPLAYS, NHS_NUMBER_VERIFICATION_DISPLAYS
+from cad_bridge.fhir.codes import (
+    AMPDS,
+    ARP,
+    ARP_DISPLAYS,
+    FLAG_CATEGORY_DISPLAYS,
+    NHS_NUMBER_VERIFICATION_DISPLAYS,
+    PATHWAYS_DX,
+    PATHWAYS_SD,
+    PATHWAYS_SG,
+    PATHWAYS_TEMPLATE,
+    RESPONSE_OUTCOMES,
+    TRIAGE_SYSTEM_ALIASES,
+)
 from cad_bridge.fhir.content_arp import needs_ambulance
 from cad_bridge.fhir.content_flag_codes import FLAG_CODE_LISTS
 
@@ -17,7 +29,7 @@ if TYPE_CHECKING:
     from cad_bridge.fhir.content_clinical import Flag, Practitioner
     from cad_bridge.fhir.content_patient import Contact, NhsNumber
     from cad_bridge.fhir.content_place import Location
-    from cad_bridge.fhir.content_triage import TriageSystem
+    from cad_bridge.fhir.content_triage import TriageCodes, TriageSystem
 
 APPROVED_TRIAGE_SYSTEMS = frozenset({"nhs pathways", "pathways", "paccs", "nhs pathways paccs", "ampds"})
 """Clinical decision support systems that ECPAG approved (APP-COM-41), in lower case."""
@@ -76,6 +88,7 @@ def outcome_rules(outcome: Outcome) -> Iterator[Breach]:
         )
     if outcome.triage:
         yield from _triage_system(outcome.triage.system, ("triage", "system"))
+        yield from _other_codes(outcome.triage, ("triage", "other_codes"))
     if outcome.incident_location:
         yield from _location(outcome.incident_location, ("incident_location",))
         if outcome.incident_location.type != "incident":
@@ -147,6 +160,8 @@ def _locations(request: Request) -> Iterator[Breach]:
         yield from _location(location, at)
         if location.type == "incident":
             yield Breach((*at, "type"), "value", "must be caller, rendezvous or other")
+        if location.status is not None:
+            yield Breach((*at, "status"), "value", "only the incident location is provisional or confirmed")
 
 
 def _location(location: Location, at: Path) -> Iterator[Breach]:
@@ -158,6 +173,8 @@ def _location(location: Location, at: Path) -> Iterator[Breach]:
     if (location.easting is None) != (location.northing is None):
         yield Breach((*at, "northing"), "missing", "easting and northing come together")
     position = location.position
+    if position is None and location.altitude is not None:
+        yield Breach((*at, "altitude"), "value", "an altitude goes with latitude and longitude")
     if position and not position.is_in_the_uk:
         swapped = position.swapped.is_in_the_uk
         message = "latitude and longitude are exchanged" if swapped else "lies outside the United Kingdom"
@@ -171,6 +188,7 @@ def _triage(request: Request) -> Iterator[Breach]:
     """APP-COM-40 and APP-COM-41; a CAD to CAD referral may be sent before triage."""
     triage = request.triage
     yield from _triage_system(triage.system, ("triage", "system"))
+    yield from _other_codes(triage, ("triage", "other_codes"))
     if triage.arp is not None:
         yield from _arp(triage.arp, ("triage", "arp"))
     if request.use_case == "a3t1" and triage.arp not in {None, "C5"}:
@@ -185,7 +203,20 @@ def _triage(request: Request) -> Iterator[Breach]:
         yield Breach(("triage",), "missing", "either the ampds code or the pathways codes sg, sd and dx are needed")
 
 
+def _other_codes(triage: TriageCodes, at: Path) -> Iterator[Breach]:
+    for index, code in enumerate(triage.other_codes):
+        if code.system in _SYSTEMS_WITH_A_FIELD:
+            yield Breach((*at, index, "system"), "value", "codes of this system have a field of their own")
+
+
+_SYSTEMS_WITH_A_FIELD = frozenset(
+    {PATHWAYS_SG, PATHWAYS_SD, PATHWAYS_DX, PATHWAYS_TEMPLATE, AMPDS, ARP, RESPONSE_OUTCOMES, *TRIAGE_SYSTEM_ALIASES}
+)
+
+
 def _triage_system(system: TriageSystem | None, at: Path) -> Iterator[Breach]:
+    if system and system.version is None:
+        yield Breach((*at, "version"), "missing", "is needed")
     if system and system.name.strip().lower() not in APPROVED_TRIAGE_SYSTEMS:
         yield Breach((*at, "name"), "value", "must be NHS Pathways, PaCCS or AMPDS")
 
@@ -221,7 +252,9 @@ def _flags(flags: tuple[Flag, ...]) -> Iterator[Breach]:
 
 def _flag(flag: Flag, at: Path) -> Iterator[Breach]:
     """APP-COM-32: category and code come from BaRS lists and belong together."""
-    if flag.category == "SS":
+    if flag.category is None:
+        yield Breach((*at, "category"), "missing", "every flag has a category")
+    elif flag.category == "SS":
         yield Breach((*at, "category"), "value", "scene safety has a field of its own")
     elif flag.category not in FLAG_CATEGORY_DISPLAYS:
         yield Breach((*at, "category"), "value", "is not a flag category")
@@ -243,7 +276,7 @@ def _listed_flag_code(flag: Flag, at: Path) -> Iterator[Breach]:
     code = flag.code
     if flag.code_system is not None:
         yield Breach((*at, "code_system"), "value", "codes of this category come from its own list")
-    if code is None or code.code in FLAG_CODE_LISTS[flag.category][1]:
+    if code is None or code.code in FLAG_CODE_LISTS[flag.category or ""][1]:
         return
     if any(code.code in displays for _, displays in FLAG_CODE_LISTS.values()):
         yield Breach((*at, "code"), "value", "belongs to another category")

@@ -27,7 +27,7 @@ class TriageSystem(ContentModel):
     """The clinical decision support system that was used: NHS Pathways, PaCCS or AMPDS (APP-COM-41)."""
 
     name: Text
-    version: Text
+    version: Text | None = None
 
 
 class Pathways(ContentModel):

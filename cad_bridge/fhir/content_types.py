@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal
 
@@ -17,7 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 _PARTIAL_DATE = re.compile(r"\d{4}(-(0[1-9]|1[0-2]))?")
 _FULL_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
@@ -33,8 +34,21 @@ class ContentModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
+def is_readable(text: str) -> bool:
+    """Whether a text holds a visible character and no control character."""
+    return bool(text.strip()) and not _CONTROL.search(text)
+
+
+def is_partial_date(text: str) -> bool:
+    """Whether a text is a date of the calendar, or a year and month, or a year."""
+    try:
+        return bool(_calendar_date(text))
+    except ValueError:
+        return False
+
+
 def _readable(text: str) -> str:
-    if not text.strip() or _CONTROL.search(text):
+    if not is_readable(text):
         raise ValueError("must hold a visible character and no control character")
     return text
 
@@ -86,6 +100,10 @@ DateOrMoment = Annotated[UtcDatetime | date, BeforeValidator(_date_or_moment)]
 """A date where the time of day is not known, else a moment in UTC."""
 
 Gender = Literal["male", "female", "other", "unknown"]
+GENDERS = ("male", "female", "other", "unknown")
+TELECOM_SYSTEMS = ("phone", "fax", "email", "pager", "url", "sms", "other")
+TELECOM_USES = ("home", "work", "temp", "old", "mobile")
+ADDRESS_USES = ("home", "work", "temp", "old", "billing")
 Rank = Annotated[int, Field(ge=1, le=2**31 - 1)]
 """1 is the first to try."""
 
@@ -95,6 +113,15 @@ class Code(ContentModel):
 
     code: Token
     display: Text | None = None
+
+
+def displayed(code: Any, displays: Mapping[str, str]) -> Any:
+    """The code with the display of its published list where it came without one; anything else unchanged."""
+    if isinstance(code, Code):
+        return code if code.display else Code(code=code.code, display=displays.get(code.code))
+    if isinstance(code, dict) and isinstance(code.get("code"), str) and not code.get("display"):
+        return {**code, "display": displays.get(code["code"])}
+    return code
 
 
 class Coding(ContentModel):

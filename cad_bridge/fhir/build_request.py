@@ -1,0 +1,236 @@
+"""A validation request as a BaRS message (Application 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from cad_bridge.fhir import codes
+from cad_bridge.fhir.build_clinical import (
+    People,
+    allergy_fields,
+    consent_fields,
+    flag_fields,
+    medication_fields,
+    observations,
+    practitioner_fields,
+    practitioner_role_fields,
+    scene_safety_fields,
+)
+from cad_bridge.fhir.build_elements import (
+    Entry,
+    Json,
+    coding,
+    concept,
+    filled,
+    organisation_fields,
+    reference,
+    resource,
+)
+from cad_bridge.fhir.build_message import category, emergency_class, header, message, moment
+from cad_bridge.fhir.build_patient import contained_caller, patient_fields
+from cad_bridge.fhir.build_place import location_fields
+from cad_bridge.fhir.build_triage import cdss_extension, triage_outcomes
+from cad_bridge.fhir.content import Request
+from cad_bridge.fhir.content_types import Organisation
+from cad_bridge.fhir.envelope import Envelope, Party, resource_full_url, split_service_id
+
+VALIDATION_USE_CASES = frozenset({"a4t1", "a4t2", "a4t3"})
+
+
+def request_bundle(content: Request, envelope: Envelope) -> bytes:
+    """A new validation request (APP4-VR-02): one lastUpdated throughout, fullUrls that later updates keep.
+
+    Raises ValueError if `content` has no journey id yet, or is not of a validation use case.
+    """
+    frame = RequestFrame(content=content, envelope=envelope, opened_at=moment(envelope))
+    return message(envelope, [frame.header("new"), *frame.entries()])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestFrame:
+    """One request on its way into a message."""
+
+    content: Request
+    envelope: Envelope
+    opened_at: datetime
+    """When the request was first sent: start of occurrencePeriod, in updates too (APP4-VR-04)."""
+
+    def __post_init__(self) -> None:
+        if self.content.journey_id is None:
+            raise ValueError("a request is sent with a journey id")
+        if self.content.use_case not in VALIDATION_USE_CASES:
+            raise ValueError("not a validation use case")
+
+    def url(self, role: str) -> str:
+        """fullUrl of the resource in that role."""
+        return resource_full_url(self.envelope.bundle_id, role)
+
+    @property
+    def people(self) -> People:
+        """To whom clinical statements refer."""
+        return People(self.url("Patient"), self.url("Encounter"), self.url("Practitioner"))
+
+    def header(self, reason: str) -> Entry:
+        """The MessageHeader; its focus is the ServiceRequest (APP4-VR-03)."""
+        system = self.content.triage.system
+        return header(
+            self.envelope,
+            event=codes.EVENT_REQUEST,
+            reason=reason,
+            definition=codes.DEFINITION_REQUEST_VALIDATION,
+            focus_url=self.url("ServiceRequest"),
+            sender_url=self.url("Organization/sender"),
+            receiver_url=self.url("Organization/receiver"),
+            cdss=cdss_extension(system) if system else None,
+        )
+
+    def entries(self) -> Iterator[Entry]:
+        """Everything but the MessageHeader."""
+        yield self._service_request()
+        yield self._entry("HealthcareService", "HealthcareService", self._healthcare_service())
+        yield self._encounter()
+        yield self._entry("CarePlan", "CarePlan", self._care_plan())
+        yield from self._patient()
+        yield from self._practitioner()
+        yield self._entry("Organization/sender", "Organization", _party_fields(self.envelope.sender))
+        yield self._entry("Organization/receiver", "Organization", _party_fields(self.envelope.receiver))
+        yield self._entry("Location", "Location", location_fields(self.content.incident_location))
+        yield from self._statements()
+
+    def _entry(self, role: str, resource_type: str, fields: Json, *profiles: str, id: str | None = None) -> Entry:  # noqa: A002
+        body = resource(resource_type, fields, last_updated=moment(self.envelope), profiles=profiles, id=id)
+        return Entry(self.url(role), body)
+
+    def _service_request(self) -> Entry:
+        content = self.content
+        fields = {
+            "basedOn": [reference(self.url("CarePlan"))],
+            "status": "active",
+            "intent": "plan",
+            "category": category(content.use_case, "validation", text=content.requested_action),
+            "subject": reference(self.url("Patient")),
+            "encounter": reference(self.url("Encounter")),
+            "occurrencePeriod": filled({"start": self.opened_at, "end": content.breach_at}),
+            "authoredOn": content.timings.disposition or self.opened_at,
+            "requester": reference(self.url("Practitioner")),
+            "performer": [reference(self.url("HealthcareService"))],
+            "locationReference": [reference(self.url("Location"))],
+        }
+        return self._entry("ServiceRequest", "ServiceRequest", fields, codes.SERVICE_REQUEST_VALIDATION_PROFILE)
+
+    def _healthcare_service(self) -> Json:
+        system, value = split_service_id(self.envelope.receiver.service_id)
+        return {
+            "identifier": [{"system": system, "value": value}],
+            "active": True,
+            "providedBy": reference(self.url("Organization/receiver")),
+            "name": self.envelope.receiver.name,
+        }
+
+    def _encounter(self) -> Entry:
+        """The sender's Encounter: triaged, for the case is still open there (PAY-ENC-12); its id is the sender's."""
+        content, url = self.content, self.url("Encounter")
+        caller = content.caller and contained_caller(content.caller, patient_url=self.url("Patient"))
+        number = {"system": self.envelope.case_number_system, "value": content.case_number}
+        fields = {
+            "contained": [*([caller] if caller else ()), *self._contained_locations()],
+            "identifier": [filled(number)],
+            "status": "triaged",
+            "statusHistory": self._call_times(),
+            "class": emergency_class(),
+            "subject": reference(self.url("Patient")),
+            "episodeOfCare": [reference(f"EpisodeOfCare/{content.journey_id}")],
+            "participant": [_informant()] if caller else None,
+            "period": {"start": content.timings.call_connect or content.timings.call_answer},
+            "location": self._encounter_locations(),
+        }
+        return self._entry("Encounter", "Encounter", fields, id=url.removeprefix("urn:uuid:"))
+
+    def _call_times(self) -> list[Json]:
+        """BT start, T0 and T1, at the places that CAD to CAD messages define (APP6-TIM-01 to APP6-TIM-03)."""
+        timings = self.content.timings
+        times = {"planned": timings.bt_start, "arrived": timings.call_connect, "in-progress": timings.call_answer}
+        return [{"status": status, "period": {"start": start}} for status, start in times.items() if start]
+
+    def _contained_locations(self) -> list[Json]:
+        return [
+            resource("Location", location_fields(location), last_updated=None, id=f"location-{index}")
+            for index, location in enumerate(self.content.other_locations)
+        ]
+
+    def _encounter_locations(self) -> list[Json]:
+        places = [{"location": reference(f"#location-{index}")} for index in range(len(self.content.other_locations))]
+        status = self.content.incident_location.status
+        if status is None:
+            return places
+        confirmed = {"status": "active"} if status == "confirmed" else {}
+        since = self.content.timings.location_confirmed
+        period = {"period": {"start": since}} if since else {}
+        return [{"location": reference(self.url("Location")), **confirmed, **period}, *places]
+
+    def _care_plan(self) -> Json:
+        content = self.content
+        outcomes = {"outcomeCodeableConcept": triage_outcomes(content.triage)}
+        next_activity = {"detail": {"status": "not-started", "description": content.next_activity}}
+        return filled(
+            {
+                "status": "active",
+                "intent": "plan",
+                "subject": reference(self.url("Patient")),
+                "encounter": reference(self.url("Encounter")),
+                "period": {"start": content.clock_start},
+                "created": content.timings.disposition,
+                "author": reference(self.url("PractitionerRole")) if content.practitioner.clinician else None,
+                "activity": [outcomes, *([next_activity] if content.next_activity else ())],
+            }
+        )
+
+    def _patient(self) -> Iterator[Entry]:
+        patient = self.content.patient
+        practice = patient.general_practice
+        practice_url = self.url("Organization/general-practice") if practice else None
+        fields = patient_fields(patient, self.content.contacts, general_practice_url=practice_url)
+        yield self._entry("Patient", "Patient", fields)
+        if practice:
+            fields = organisation_fields(practice, codes.ODS_CODE)
+            yield self._entry("Organization/general-practice", "Organization", fields)
+
+    def _practitioner(self) -> Iterator[Entry]:
+        practitioner, own = self.content.practitioner, "Organization/practitioner"
+        yield self._entry("Practitioner", "Practitioner", practitioner_fields(practitioner))
+        organization_url = self.url(own if practitioner.organisation else "Organization/sender")
+        fields = practitioner_role_fields(
+            practitioner, practitioner_url=self.url("Practitioner"), organization_url=organization_url
+        )
+        yield self._entry("PractitionerRole", "PractitionerRole", fields)
+        if practitioner.organisation:
+            yield self._entry(own, "Organization", organisation_fields(practitioner.organisation, codes.ODS_CODE))
+
+    def _statements(self) -> Iterator[Entry]:
+        content, people = self.content, self.people
+        for name, fields in observations(content, people):
+            yield self._entry(f"Observation/{name}", "Observation", fields)
+        safety = scene_safety_fields(
+            content.scene_safety, encounter_url=people.encounter, location_url=self.url("Location")
+        )
+        yield self._entry("Flag/scene-safety", "Flag", safety, codes.FLAG_PROFILE, codes.SCENE_SAFETY_PROFILE)
+        for index, flag in enumerate(content.flags):
+            yield self._entry(f"Flag/{index}", "Flag", flag_fields(flag, people), codes.FLAG_PROFILE)
+        for index, allergy in enumerate(content.allergies):
+            yield self._entry(f"AllergyIntolerance/{index}", "AllergyIntolerance", allergy_fields(allergy, people))
+        for index, medication in enumerate(content.medications):
+            fields = medication_fields(medication, people, source_url=people.patient)
+            yield self._entry(f"MedicationStatement/{index}", "MedicationStatement", fields)
+        yield self._entry("Consent", "Consent", consent_fields(content.consent, patient_url=people.patient))
+
+
+def _party_fields(party: Party) -> Json:
+    return organisation_fields(Organisation(ods_code=party.ods_code, name=party.name), codes.ODS_CODE)
+
+
+def _informant() -> Json:
+    """The third-party caller as participant of the Encounter."""
+    kind = concept(coding(codes.PARTICIPATION_TYPE, "INF", "informant"), text="Third-party caller")
+    return {"type": [kind], "individual": reference("#caller")}
