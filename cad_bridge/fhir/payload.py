@@ -1,0 +1,71 @@
+"""The element tables of the guide: what must be in a message of Applications 3, 4, 6 and in a cancellation.
+
+The rows are plain tables (`payload_table_message`, `payload_table_case`, `payload_table_clinical`); the rule of each is a
+requirement id. What is missing is a warning on receipt and an error where the service is strict, except what
+`is_tolerated` names; what refuses a message in any case stands in `payload_refusals` (DESIGN decision 11).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from functools import cache
+
+from cad_bridge.fhir.issues import Severity
+from cad_bridge.fhir.payload_rows import Row
+from cad_bridge.fhir.payload_table_case import CASE_ROWS
+from cad_bridge.fhir.payload_table_clinical import CLINICAL_ROWS
+from cad_bridge.fhir.payload_table_message import MESSAGE_ROWS
+from cad_bridge.fhir.payload_view import CAD_TO_CAD, MessageView, subjects
+from cad_bridge.fhir.schema_types import words
+from cad_bridge.fhir.structure_findings import Finding
+
+PAYLOADS: Mapping[str, str] = {
+    "3": "Application 3 referral request",
+    "V": "Application 4 validation request",
+    "I": "Application 4 interim response or rejection",
+    "F": "Application 4 final response",
+    "6": "Application 6 referral request",
+    "S": "Application 6 response",
+    "R": "Application 6 rejection, beside S",
+    "C": "cancellation, any application",
+}
+"""The element tables by the letters used in the rows."""
+
+ROWS = (*MESSAGE_ROWS, *CASE_ROWS, *CLINICAL_ROWS)
+
+_TOLERATED = frozenset(words("PAY-CP-14 PAY-SR-11 PAY-SR-15 PAY-SR-29 PAY-SR-37"))
+"""An untriaged call has no plan yet (V20); of a category only the code counts (S10)."""
+_TOLERATED_IN_CANCELLATION = frozenset(words("PAY-SR-01 PAY-SR-05 PAY-SR-18 PAY-SR-20 PAY-SR-30 PAY-SR-31"))
+"""A cancellation needs an id or fullUrl, status, category and patient; the rest of the table is not meant (X-32)."""
+_CONTACTS = frozenset(f"PAY-PAT-{number:02}" for number in range(5, 13))
+"""Application 6 is never refused for contacts (DESIGN decision 11)."""
+
+
+def check_payload(view: MessageView, *, strict: bool) -> Iterator[Finding]:
+    """What the element table of the message's payload demands and the message lacks."""
+    for subject, rows in rows_for(view.payload).items():
+        for node in subjects(view, subject):
+            for row in rows:
+                if row.path == "id" and view.kind == "request" and subject != "Bundle":
+                    continue
+                for holder, element in row.misses(node):
+                    severity = Severity.ERROR if strict and not is_tolerated(row, view) else Severity.WARNING
+                    yield Finding(holder, element, row.rule, row.text, severity=severity)
+
+
+@cache
+def rows_for(letters: str) -> Mapping[str, tuple[Row, ...]]:
+    """The rows of the element tables that `letters` name, by subject."""
+    found: dict[str, list[Row]] = defaultdict(list)
+    for row in ROWS:
+        if any(letter in row.payloads for letter in letters):
+            found[row.subject].append(row)
+    return {subject: tuple(rows) for subject, rows in found.items()}
+
+
+def is_tolerated(row: Row, view: MessageView) -> bool:
+    """Whether a strict service accepts a message that breaks the row: treatment A in what is known of senders."""
+    if view.payload == "C" and row.rule in _TOLERATED_IN_CANCELLATION:
+        return True
+    return row.rule in _TOLERATED or (view.use_case in CAD_TO_CAD and row.rule in _CONTACTS)
