@@ -36,6 +36,8 @@ SHORE_M = 400.0
 ISLET_M2 = 20_000.0
 NORTHERN_IRELAND_SHORE_M = 200.0
 NORTHERN_IRELAND_ISLAND_M = 12_000.0
+SLIT_M = 20.0
+"""Twice this is the width of slits that are closed where the widened shore ends at the border."""
 IRISH_BORDER_TOLERANCE_M = 3000.0
 BELFAST = shapely.Point(-5.93, 54.6)
 SPLIT_OUTWARD_CODES = {
@@ -75,8 +77,12 @@ def great_britain(land: Any, postcodes: Postcodes) -> Any:
     coastal = ~shapely.contains_xy(inland, postcodes.easting, postcodes.northing)
     spots = np.unique(np.column_stack([postcodes.easting[coastal], postcodes.northing[coastal]]), axis=0)
     shore = shapely.union_all(shapely.buffer(shapely.points(spots), SHORE_M, quad_segs=2))
-    outlines = (part.exterior for part in shapely.get_parts(shapely.union_all([land, shore])))
-    filled = [shapely.Polygon(outline) for outline in outlines]
+    return _without_holes(shapely.union_all([land, shore]))
+
+
+def _without_holes(land: Any) -> Any:
+    """Islands of some size, harbours and lagoons filled."""
+    filled = [shapely.Polygon(part.exterior) for part in shapely.get_parts(land)]
     return shapely.union_all([island for island in filled if island.area >= ISLET_M2])
 
 
@@ -93,7 +99,8 @@ def northern_ireland(land: Any, irish_border: Any) -> Any:
     """Widened a little on the side of the sea, where Natural Earth's coast cuts off quays, but not over the border."""
     inside = shapely.buffer(irish_border, IRISH_BORDER_TOLERANCE_M, cap_style="flat")
     shore = shapely.difference(shapely.buffer(land, NORTHERN_IRELAND_SHORE_M, quad_segs=2), inside)
-    return shapely.union_all([land, shore])
+    closed = shapely.buffer(shapely.buffer(shapely.union_all([land, shore]), SLIT_M), -SLIT_M)
+    return _without_holes(closed)
 
 
 def trust_areas(postcodes: Postcodes, table: DistrictTable, earth: NaturalEarth) -> dict[str, Any]:

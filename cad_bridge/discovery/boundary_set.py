@@ -17,6 +17,8 @@ from typing import Any
 
 import shapely
 
+_GRID_M = 0.001
+
 FORMAT = "cad-bridge boundary set 1"
 CRS = "EPSG:27700"
 MANIFEST_FILE = "manifest.json"
@@ -204,7 +206,8 @@ def _provenance(manifest: dict[str, Any]) -> Provenance:
 
 
 def _rounded(geometry: Any) -> Any:
-    return shapely.transform(shapely.force_2d(geometry), lambda xy: xy.round(3))
+    """On a millimetre grid, still valid."""
+    return shapely.set_precision(shapely.force_2d(geometry), _GRID_M)
 
 
 def _files(boundaries: BoundarySet) -> dict[str, bytes]:

@@ -82,16 +82,25 @@ def build_from_areas(areas: Iterable[tuple[str, Any]], *, recipe: Recipe) -> Bui
         for code, geometry in merged.items()
         if code not in recipe.services
     ]
-    report = check_areas(merged.items(), tolerance_m2=recipe.tolerance_m2, extra=unknown)
-    if not report.ok:
-        return BuildResult(None, report, tuple(merged.items()))
+    unsound = check_areas(merged.items(), tolerance_m2=recipe.tolerance_m2, extra=unknown)
+    if not unsound.ok:
+        return BuildResult(None, unsound, tuple(merged.items()))
     boundaries = ordered_set(
         {recipe.services[code]: geometry for code, geometry in merged.items()},
         provenance=recipe.provenance,
         foreign_border=recipe.foreign_border,
         tolerance_m=recipe.foreign_border_tolerance_m,
     )
-    return BuildResult(boundaries, report, tuple(merged.items()))
+    return _checked(boundaries, recipe)
+
+
+def _checked(boundaries: BoundarySet, recipe: Recipe) -> BuildResult:
+    """The set as it will be stored is checked too: rounding to millimetres must not have broken it."""
+    stored = tuple(
+        (service.ods_code, area) for service, area in zip(boundaries.services, boundaries.areas, strict=True)
+    )
+    report = check_areas(stored, tolerance_m2=recipe.tolerance_m2)
+    return BuildResult(boundaries if report.ok else None, report, stored)
 
 
 def _code_findings(named: list[tuple[str, Any]], table: DistrictTable, partial: bool) -> list[Finding]:

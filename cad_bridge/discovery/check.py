@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import combinations
 from typing import Any
 
 import shapely
@@ -101,26 +100,28 @@ def _shape_findings(named: list[tuple[str, Any]]) -> list[Finding]:
 
 
 def _overlaps(named: list[tuple[str, Any]], tolerance_m2: float) -> list[Finding]:
-    """Pairs that share more than an edge. Only areas with an edge that breaks the coverage are compared."""
+    """Pairs that share more than an edge. Areas with edges that break the coverage are compared with all they touch."""
     if not named:
         return []
-    broken = shapely.coverage_invalid_edges([geometry for _, geometry in named])
-    suspects = [pair for pair, edges in zip(named, broken, strict=True) if not edges.is_empty]
+    geometries = [geometry for _, geometry in named]
+    broken = shapely.coverage_invalid_edges(geometries)
+    suspects = [position for position, edges in enumerate(broken) if not edges.is_empty]
     findings = []
-    for first, second in _touching(suspects):
-        shared = shapely.intersection(suspects[first][1], suspects[second][1])
+    for first, second in _touching(geometries, suspects):
+        shared = shapely.intersection(geometries[first], geometries[second])
         if shared.area > tolerance_m2:
-            codes = (suspects[first][0], suspects[second][0])
+            codes = (named[first][0], named[second][0])
             findings.append(Finding(FindingKind.OVERLAP, codes, shared.area, "both claim this ground", shared))
     return findings
 
 
-def _touching(suspects: list[tuple[str, Any]]) -> Iterable[tuple[int, int]]:
-    geometries = [geometry for _, geometry in suspects]
-    if len(geometries) < 3:
-        return combinations(range(len(geometries)), 2)
-    pairs = STRtree(geometries).query(geometries, predicate="intersects").T.tolist()
-    return sorted((first, second) for first, second in pairs if first < second)
+def _touching(geometries: list[Any], suspects: list[int]) -> list[tuple[int, int]]:
+    """Pairs that touch and of which one is a suspect, each once."""
+    if not suspects:
+        return []
+    found = STRtree(geometries).query([geometries[position] for position in suspects], predicate="intersects")
+    pairs = {tuple(sorted((suspects[asked], other))) for asked, other in found.T.tolist() if suspects[asked] != other}
+    return sorted((first, second) for first, second in pairs)
 
 
 def _gaps(named: list[tuple[str, Any]], tolerance_m2: float) -> list[Finding]:

@@ -74,7 +74,7 @@ def read_wgs84(lat: Number, lon: Number) -> Position:
     return Position(to_grid(north, east), GeoPoint(lat=north, lon=east), math.hypot(half_lat, half_lon))
 
 
-def read_grid(easting: Number, northing: Number, crs: str | None) -> Position:
+def read_grid(easting: Number, northing: Number, *, crs: str | None) -> Position:
     """Easting and northing in metres of the grid that the sender names.
 
     Raises:
@@ -86,7 +86,7 @@ def read_grid(easting: Number, northing: Number, crs: str | None) -> Position:
     limit_x, limit_y = _GRID_LIMITS[grid]
     if not (0 <= x <= limit_x and 0 <= y <= limit_y) or (x < 1000 and y < 1000):
         raise RejectionError(ReasonCode.GRID_ABSURD, _absurdity(grid, x, y))
-    point = from_grid(grid, x, y)
+    point = from_grid(x, y, grid=grid)
     geo = to_wgs84(point)
     if not in_uk_box(geo.lat, geo.lon):
         raise RejectionError(ReasonCode.OUTSIDE_UK, f"easting {x:g}, northing {y:g} ({grid}) lies outside the UK")

@@ -52,10 +52,10 @@ def _slips(suspect: Reading) -> Iterator[tuple[ReasonCode, GridPoint, str]]:
         geo = to_wgs84(suspect.point)
         yield ReasonCode.LOST_MINUS_SIGN, to_grid(geo.lat, -geo.lon), "the longitude should have the other sign"
     if suspect.kind is SourceKind.GRID:
-        point = suspect.point
-        yield ReasonCode.GRID_SWAPPED, GridPoint(point.northing, point.easting), "they seem to be exchanged"
-        yield ReasonCode.GRID_OTHER_CRS, from_grid(Grid.IRISH, point.easting, point.northing), "they fit the Irish grid"
-        yield ReasonCode.GRID_OTHER_CRS, GridPoint(*_as_irish(point)), "they fit the British grid"
+        east, north = suspect.point.easting, suspect.point.northing
+        yield ReasonCode.GRID_SWAPPED, GridPoint(north, east), "they seem to be exchanged"
+        yield ReasonCode.GRID_OTHER_CRS, from_grid(east, north, grid=Grid.IRISH), "they fit the Irish grid"
+        yield ReasonCode.GRID_OTHER_CRS, GridPoint(*_as_irish(suspect.point)), "they fit the British grid"
 
 
 def _as_irish(point: GridPoint) -> tuple[float, float]:

@@ -83,7 +83,7 @@ def wgs84_to_irish(lat: float, lon: float) -> tuple[float, float]:
     return easting, northing
 
 
-def from_grid(grid: Grid, easting: float, northing: float) -> GridPoint:
+def from_grid(easting: float, northing: float, *, grid: Grid) -> GridPoint:
     """A point of either grid as a point of the British National Grid."""
     if grid is Grid.OSGB:
         return GridPoint(easting, northing)

@@ -38,7 +38,7 @@ def discover(
         readings = read_sources(query, sources)
     except RejectionError as rejection:
         return _rejected((rejection.reason,), index)
-    placement = place(readings.location.point, readings.location.uncertainty_m, index)
+    placement = place(readings.location.point, index, uncertainty_m=readings.location.uncertainty_m)
     comparison = _compare(readings, placement, index)
     if comparison.contradiction:
         return _rejected((*comparison.reasons, *readings.notes), index, readings.readings)
@@ -69,7 +69,7 @@ def _compare(readings: Readings, placement: Placement, index: BoundaryIndex) -> 
 
 
 def _service_at(reading: Reading, index: BoundaryIndex) -> str | None:
-    return place(reading.point, reading.uncertainty_m, index).ods_code
+    return place(reading.point, index, uncertainty_m=reading.uncertainty_m).ods_code
 
 
 def _would_be(reading: Reading, index: BoundaryIndex) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import colorsys
 from collections.abc import Iterable
 from typing import Any
 from xml.sax.saxutils import escape
@@ -42,11 +43,16 @@ def _frame(geometries: list[Any]) -> tuple[float, float, float, float]:
 
 def _area(code: str, geometry: Any, number: int, frame: tuple[float, float, float, float]) -> str:
     path = _path(shapely.simplify(geometry, _SIMPLIFY_M), frame)
-    hue = number * 137 % 360
     return (
-        f'<path d="{path}" fill="hsl({hue},45%,80%)" stroke="#505a5f" stroke-width="0.5" fill-rule="evenodd">'
+        f'<path d="{path}" fill="{_colour(number)}" stroke="#505a5f" stroke-width="0.5" fill-rule="evenodd">'
         f"<title>{escape(code)}</title></path>"
     )
+
+
+def _colour(number: int) -> str:
+    """A pale colour, far in hue from those of the numbers next to it (steps of the golden angle)."""
+    red, green, blue = colorsys.hls_to_rgb(number * 0.381966 % 1.0, 0.8, 0.45)
+    return f"#{round(red * 255):02x}{round(green * 255):02x}{round(blue * 255):02x}"
 
 
 def _label(code: str, geometry: Any, frame: tuple[float, float, float, float]) -> str:

@@ -28,7 +28,7 @@ class Placement:
     reasons: tuple[Reason, ...]
 
 
-def place(point: GridPoint, uncertainty_m: float, index: BoundaryIndex) -> Placement:
+def place(point: GridPoint, index: BoundaryIndex, *, uncertainty_m: float) -> Placement:
     """Place a point whose true position is within `uncertainty_m` metres."""
     ods_code = index.holding(point.easting, point.northing)
     if ods_code is None:

@@ -86,7 +86,7 @@ def _grid(query: DiscoveryQuery) -> Reading | None:
         return None
     if query.easting is None or query.northing is None:
         raise RejectionError(ReasonCode.INCOMPLETE, "easting and northing go together")
-    return _direct(SourceKind.GRID, read_grid(query.easting, query.northing, query.crs), query)
+    return _direct(SourceKind.GRID, read_grid(query.easting, query.northing, crs=query.crs), query)
 
 
 def _direct(kind: SourceKind, position: Position, query: DiscoveryQuery) -> Reading:

@@ -98,7 +98,7 @@ def _grid(location: ReceivedLocation) -> list[ReceivedReading]:
         return []
     if location.eastings is None or location.northings is None:
         raise RejectionError(ReasonCode.INCOMPLETE, "eastings and northings go together")
-    return [_reading("grid", read_grid(location.eastings, location.northings, Grid.OSGB))]
+    return [_reading("grid", read_grid(location.eastings, location.northings, crs=Grid.OSGB))]
 
 
 def _exchanged_position(location: ReceivedLocation) -> list[ReceivedReading]:
@@ -120,7 +120,7 @@ def _scaled_grid(location: ReceivedLocation, witnesses: list[ResolvedPlace]) -> 
         north = read_number(location.northings or "", "northings")
         if not (0 < east < 2 and 0 < north < 2):
             return []
-        scaled = read_grid(float(east * _MILLION), float(north * _MILLION), Grid.OSGB)
+        scaled = read_grid(float(east * _MILLION), float(north * _MILLION), crs=Grid.OSGB)
     except RejectionError:
         return []
     if not any(scaled.point.distance_to(witness.point) <= witness.radius_m for witness in witnesses):

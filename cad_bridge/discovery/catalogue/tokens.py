@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-DOS_SERVICE_ID = "https://fhir.nhs.uk/Id/dos-service-id"
-ODS_CODE = "https://fhir.nhs.uk/Id/ods-organization-code"
-USE_CASES = "https://fhir.nhs.uk/CodeSystem/usecases-categories-bars"
+from cad_bridge.fhir.systems import canonical
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,14 +20,15 @@ class Token:
 
 
 def parse_token(text: str) -> Token:
-    """``system|value``, ``|value`` or ``value``, split at the last pipe (defects S6)."""
+    """``system|value``, ``|value`` or ``value``, split at the last pipe (defects S6), canonically spelt."""
     system, _, value = text.strip().rpartition("|")
-    return Token(system.strip(), value.strip())
+    return Token(canonical(system), value.strip())
 
 
 def same_system(one: str, other: str) -> bool:
-    """Whether two identifier systems are one: NHS systems without scheme and case (defects S5), others exactly."""
-    return one == other or (_is_nhs(one) and _bare(one) == _bare(other))
+    """Whether two systems are one: those of NHS England without scheme and case (defects S5), others exactly."""
+    first, second = canonical(one), canonical(other)
+    return first == second or (_is_nhs(first) and _bare(first) == _bare(second))
 
 
 def same_identifier(one: Token, other: Token) -> bool:
@@ -44,14 +43,6 @@ def matches(wanted: Token, held: Token) -> bool:
     if not wanted.value:
         return bool(wanted.system) and same_system(wanted.system, held.system)
     return same_identifier(wanted, held)
-
-
-def canonical(token: Token) -> Token:
-    """The token with a known NHS system in its canonical spelling."""
-    for system in (DOS_SERVICE_ID, ODS_CODE):
-        if same_system(token.system, system):
-            return Token(system, token.value)
-    return token
 
 
 def _bare(system: str) -> str:
