@@ -30,7 +30,15 @@ COLUMNS: Mapping[str, str] = {
 """The columns of a row in the order in which they are judged, and what they are called."""
 
 
-_SET_COLUMNS = tuple(name for name in COLUMNS if name not in {"event", "definition"})
+def _allowed(row: Row) -> Iterator[tuple[str, frozenset[str]]]:
+    """The columns in which a row does not match anything."""
+    for name in COLUMNS:
+        allowed: str | frozenset[str] | None = getattr(row, name)
+        if allowed is not None:
+            yield name, frozenset({allowed}) if isinstance(allowed, str) else allowed
+
+
+_ALLOWED = {row.id: tuple(_allowed(row)) for row in ROWS}
 
 
 class Circumstances(NamedTuple):
@@ -62,8 +70,7 @@ class Missed(NamedTuple):
         """What the row asks for there, in words."""
         if self.column not in COLUMNS:
             return self.column
-        allowed = getattr(self.row, self.column)
-        choices = [allowed] if isinstance(allowed, str) else sorted(allowed)
+        choices = sorted(dict(_ALLOWED[self.row.id])[self.column])
         return f"{COLUMNS[self.column]} {' or '.join(_short(choice) for choice in choices)}"
 
 
@@ -123,14 +130,9 @@ def circumstances_of(facts: Facts, own: OwnEncounters) -> Circumstances:
 
 def misfits(row: Row, circumstances: Circumstances) -> Iterator[str]:
     """Everything about the row that does not fit: column names in their order, then conditions."""
-    if row.event is not None and row.event != circumstances.event:
-        yield "event"
-    for name in _SET_COLUMNS:
-        allowed: frozenset[str] | None = getattr(row, name)
-        if allowed is not None and getattr(circumstances, name) not in allowed:
+    for name, allowed in _ALLOWED[row.id]:
+        if getattr(circumstances, name) not in allowed:
             yield name
-    if row.definition is not None and row.definition != circumstances.definition:
-        yield "definition"
     yield from (condition.value for condition in row.conditions if not _HOLDS[condition](circumstances))
 
 

@@ -274,8 +274,9 @@ def _access_findings(headers: RequestHeaders, *, strict: bool) -> Iterator[Issue
 
 def _row_issues(decision: Decision) -> Iterator[Issue]:
     """What fired, and the rows that were missed by one thing only (CORE-ERR-PM-04)."""
-    reason = f"{decision.row.meaning} ({decision.row.id}). The message has {describe(decision.circumstances)}."
-    yield _error(_HEADER, reason, rule=decision.row.id)
+    refusal = "is not accepted by this strict service" if decision.row.fault is None else "is refused"
+    text = f"'{decision.row.meaning}' {refusal}. The message has {describe(decision.circumstances)}."
+    yield _error(_HEADER, text, rule=decision.row.id)
     for missed in near_misses(decision.circumstances):
         text = f"It would be '{missed.row.meaning}' ({missed.row.id}) with {missed.needed}."
         yield _error(_HEADER, text, rule=missed.row.id)
