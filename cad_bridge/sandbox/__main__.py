@@ -39,11 +39,17 @@ def config_from(arguments: Sequence[str] | None) -> SandboxConfig:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="of the proxy; 0 takes a free one")
     parser.add_argument("--lenient", action="store_true", help="any registered client id gets a token")
+    parser.add_argument("--open", action="store_true", help="no bearer token is needed")
     parser.add_argument("--client", type=_client, action="append", default=[], metavar="ID[:KID=FILE]")
     parser.add_argument("--route", type=_route, action="append", default=[], metavar="SERVICE=URL")
     parser.add_argument("--scale", type=float, default=1.0, help="factor on scripted waiting times")
     chosen = parser.parse_args(arguments)
-    settings = ProxySettings(clients=tuple(chosen.client), routes=dict(chosen.route), lenient=chosen.lenient)
+    settings = ProxySettings(
+        clients=tuple(chosen.client),
+        routes=dict(chosen.route),
+        lenient=chosen.lenient,
+        require_token=not chosen.open,
+    )
     return SandboxConfig(proxy=settings, host=chosen.host, proxy_port=chosen.port, clock=ScaledClock(chosen.scale))
 
 

@@ -36,6 +36,8 @@ class ProxySettings:
     """FHIR base URL of each service, by `system|value`."""
     lenient: bool = False
     """The token endpoint takes any registered client id unchecked."""
+    require_token: bool = True
+    """False: nobody needs a token, as on the platform's own sandbox (CORE-SEC-10)."""
     token_lifetime: timedelta = timedelta(seconds=599)
     token_audience: str | None = None
     """The `aud` to insist on; None: the URL that the assertion was posted to."""
@@ -117,6 +119,8 @@ class Proxy:
         return await self._forwarder.forward(outgoing, fault=fault)
 
     def _authorise(self, headers: Mapping[str, str]) -> None:
+        if not self.settings.require_token:
+            return
         scheme, _, text = headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not text:
             raise RefusedError(401, "SEND_UNAUTHORIZED", "login", "No bearer token")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import timedelta
 
 from .cad_requests import referral_body, validation_body
+from .clock import Clock, ScaledClock
 from .event_feed import EventFeed
 from .identity import DOS_SERVICE_ID, Json
 from .local_api import CreatedCase, LocalApi, LocalApiError
@@ -41,6 +42,7 @@ class ShiftConfig:
     """Factor on every deadline, for a slow machine."""
     poll_interval: float = 0.2
     include_cad_to_cad: bool = False
+    clock: Clock = field(default_factory=ScaledClock)
 
     @property
     def stories(self) -> tuple[Story, ...]:
@@ -110,7 +112,7 @@ class _Play:
         self._api = api
         self._feed = feed
         self._progress = progress
-        self._started_at = datetime.now(UTC)
+        self._started_at = config.clock.now()
         self._ended_at = self._started_at
         self._breach_at = self._started_at + timedelta(seconds=config.breach_after if story.breaches else 2400)
         self._case_number = case_number(
@@ -139,7 +141,7 @@ class _Play:
         except (StoryError, LocalApiError) as error:
             self._failure = str(error)
             self._progress(self._story.name, "stuck", self._failure)
-        self._ended_at = datetime.now(UTC)
+        self._ended_at = self._config.clock.now()
 
     def result(self) -> StoryResult:
         """The outcome; what must never come, or come once, is judged on everything that came during the shift."""
@@ -221,7 +223,7 @@ class _Play:
         return ""
 
     def _seconds_for(self, step: Expect) -> float:
-        start = datetime.now(UTC)
+        start = self._config.clock.now()
         counted_from = max(start, self._breach_at) if step.after_breach else start
         return (counted_from - start).total_seconds() + step.within * self._config.patience
 

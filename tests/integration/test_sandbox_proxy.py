@@ -73,6 +73,14 @@ async def test_a_client_without_bars_is_forbidden() -> None:
     assert (answer.status_code, code_of(answer.json())) == (403, ("SEND_FORBIDDEN", "forbidden"))
 
 
+async def test_an_open_proxy_needs_no_token() -> None:
+    settings = ProxySettings(require_token=False)
+    async with start_sandbox(SandboxConfig(proxy=settings)) as sandbox, httpx.AsyncClient(trust_env=False) as http:
+        ids = {"X-Request-Id": str(uuid.uuid4()), "X-Correlation-Id": str(uuid.uuid4())}
+        answer = await http.get(f"{sandbox.proxy_url}/metadata", headers=ids)
+    assert answer.status_code == 200
+
+
 def _encoded(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 

@@ -274,6 +274,7 @@ def test_the_command_line_becomes_a_configuration(tmp_path: Any) -> None:
             "--port",
             "0",
             "--lenient",
+            "--open",
             "--client",
             f"a:k1={key}",
             "--client",
@@ -284,6 +285,7 @@ def test_the_command_line_becomes_a_configuration(tmp_path: Any) -> None:
     )
     assert config.proxy_port == 0
     assert config.proxy.lenient
+    assert not config.proxy.require_token
     assert [dict(client.public_keys) for client in config.proxy.clients] == [{"k1": "PEM"}, {}]
     assert config.proxy.routes == {SERVICE: "http://x/FHIR/R4"}
     assert config.clock.now().tzinfo is UTC
