@@ -20,7 +20,7 @@ from cad_bridge.delivery.transport import Transport
 from cad_bridge.delivery.webhooks import TIMEOUT_SECONDS, Webhooks
 from cad_bridge.engine.core import Engine
 from cad_bridge.engine.receiving import Receiver
-from cad_bridge.fhir.check import check_message, warm_up
+from cad_bridge.fhir.structure import warm_up
 from cad_bridge.protocol.receive import ReceiveContext
 from cad_bridge.settings import BarsSection, ConfigFile, ConfigurationError
 from cad_bridge.store import nodes
@@ -105,7 +105,7 @@ def _assemble(  # noqa: PLR0917 - the composition root puts everything together
     listener = Listener(database_url, on_topic=_topics(timers, loops, broadcast))
     context = _context(config, engine, broadcast, lambda: _figures(timers, outbox, loops))
     warm_up()
-    receiver = Receiver(engine, ReceiveContext(site=site, check_profile=check_message))
+    receiver = Receiver(engine, ReceiveContext(site=site, check_profile=lambda *_, **__: ()))
     return Service(
         engine=engine,
         app=build(context, receiver),

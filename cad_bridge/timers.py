@@ -17,6 +17,7 @@ from uuid import UUID
 from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, JobExecutionEvent
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
+from cad_bridge.clock import system_now
 from cad_bridge.engine.core import Engine
 from cad_bridge.engine.sweep import BATCH, SweepResult, sweep
 from cad_bridge.store import nodes, queries
@@ -150,5 +151,5 @@ class Timers:
             return
         wait = max(due - self._engine.now(), _PRECISE_FLOOR)
         if wait.total_seconds() < INTERVAL_SECONDS:
-            run_at = datetime.now(UTC) + wait
+            run_at = system_now() + wait
             self._scheduler.add_job(self.wake, "date", run_date=run_at, id="precise", replace_existing=True)

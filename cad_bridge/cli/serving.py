@@ -91,11 +91,11 @@ def server_config(service: app.Service, *, host: str, port: int) -> uvicorn.Conf
     )
 
 
-def log_to_stderr() -> None:
+def log_to_stderr(*, quiet: bool = False) -> None:
     """Plain lines on standard error: time, level, logger, message and the ids that came with it."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(IdFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    logging.basicConfig(level=logging.ERROR if quiet else logging.INFO, handlers=[handler], force=True)
     for noisy in ("httpx", "apscheduler", "alembic", "uvicorn.error"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 

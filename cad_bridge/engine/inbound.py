@@ -14,7 +14,8 @@ from cad_bridge.engine.verdicts import Reply, issue_as_json
 from cad_bridge.fhir.build_acknowledgement import acknowledgement_bundle
 from cad_bridge.fhir.encounters import EncounterFacts
 from cad_bridge.fhir.issues import Issue
-from cad_bridge.fhir.read import read_outcome, read_rejection, read_request
+from cad_bridge.fhir.read_request import read_request
+from cad_bridge.fhir.read_response import read_outcome, read_rejection
 from cad_bridge.protocol.addressing import KnownConversation
 from cad_bridge.protocol.errors import CONFLICT, NOT_FOUND, NOT_SUPPORTED, UNSUPPORTED_FUNCTION, Fault, Refused
 from cad_bridge.protocol.headers import RequestHeaders

@@ -9,10 +9,11 @@ from typing import Any
 from uuid import UUID
 
 from cad_bridge.fhir.build_cancellation import cancellation_bundle
-from cad_bridge.fhir.build_final import final_bundle
+from cad_bridge.fhir.build_outcome import final_bundle
 from cad_bridge.fhir.build_request import request_bundle
 from cad_bridge.fhir.build_response import interim_bundle, rejection_bundle
-from cad_bridge.fhir.content import Outcome, Practitioner, RejectionReason, Request
+from cad_bridge.fhir.content import Outcome, RejectionReason, Request
+from cad_bridge.fhir.content_clinical import Practitioner
 from cad_bridge.fhir.envelope import Envelope, OwnEncounter, Party
 from cad_bridge.protocol.definitions import (
     REQUEST,

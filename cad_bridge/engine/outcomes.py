@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import orjson
 
 from cad_bridge.fhir.content import Acknowledgement
-from cad_bridge.fhir.read import read_acknowledgement
+from cad_bridge.fhir.read_response import read_acknowledgement
 from cad_bridge.protocol.answers import Answer, Verdict
 from cad_bridge.store.rows import Parcel, StoredCase
 from cad_bridge.workflow import commands

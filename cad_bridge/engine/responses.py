@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from cad_bridge.fhir.content import Outcome, Practitioner
+from cad_bridge.fhir.content import Outcome
 from cad_bridge.fhir.content_arp import outcome_clock_start
-from cad_bridge.fhir.content_patient import Name
-from cad_bridge.fhir.content_types import LocalIdentifier
+from cad_bridge.fhir.content_clinical import Practitioner
+from cad_bridge.fhir.content_types import LocalIdentifier, Name
 from cad_bridge.store.rows import StoredCase
 from cad_bridge.workflow import commands
 from cad_bridge.workflow.vocabulary import Priority

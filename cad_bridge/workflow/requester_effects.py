@@ -59,9 +59,9 @@ def stop_protection() -> tuple[Effect, ...]:
     return tuple(Disarm(kind=kind) for kind in (DeadlineKind.BREACH, DeadlineKind.DELIVERY, DeadlineKind.DISPATCH))
 
 
-def _hand_back(turn: Turn) -> tuple[Effect, ...]:
+def _hand_back(turn: Turn, case: Case) -> tuple[Effect, ...]:
     """The duty to dispatch is the requester's again: the breach deadline gives way to the dispatch deadline."""
-    due = turn.now + turn.policy.dispatch_time(turn.after.arp)
+    due = turn.now + turn.policy.dispatch_time(case.arp)
     return (
         Disarm(kind=DeadlineKind.BREACH),
         Disarm(kind=DeadlineKind.DELIVERY),
@@ -131,7 +131,7 @@ def _rejection(turn: Turn) -> Outcome:
     return case, (
         *proof,
         Tell(type=EventType.CASE_RETURNED, data={"reason": reason}),
-        *_hand_back(turn),
+        *_hand_back(turn, case),
         escalate(turn, why, data={"rejection": reason}),
     )
 
@@ -195,11 +195,11 @@ def _finals_consequences(turn: Turn, case: Case, data: dict[str, Any]) -> tuple[
     if case.state == states.COMPLETED:
         return (told, *stop_protection())
     if case.state == states.DISPATCH_REQUIRED:
-        return (told, *_hand_back(turn))
+        return (told, *_hand_back(turn, case))
     returned = Tell(type=EventType.CASE_RETURNED, data={"reason": {"code": "contradictory-final", "text": None}} | data)
     return (
         returned,
-        *_hand_back(turn),
+        *_hand_back(turn, case),
         escalate(turn, EscalationReason.CONTRADICTORY_FINAL, data={"arp": data["arp"]}),
     )
 
