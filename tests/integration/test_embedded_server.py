@@ -15,6 +15,7 @@ from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from cad_bridge.store.embedded import EmbeddedDatabaseError, create_database, drop_database, running, start
+from cad_bridge.store.embedded.process import find
 from tests.database import connect
 
 
@@ -148,6 +149,18 @@ def test_the_callers_environment_changes_nothing(used_data_dir: Path, monkeypatc
         monkeypatch.setenv(name, value)
     with running(used_data_dir) as server:
         assert ask(server.url, "SELECT 1") == 1
+
+
+def test_the_callers_secrets_are_not_in_the_servers_environment(
+    used_data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SECRET_OF_THE_CALLER", "secret")
+    with running(used_data_dir) as server:
+        postmaster = find(server.home.cluster)
+        assert postmaster is not None
+        environment = (Path("/proc") / str(postmaster.pid) / "environ").read_bytes()
+        assert b"TZ=UTC" in environment
+        assert b"SECRET_OF_THE_CALLER" not in environment
 
 
 def test_the_servers_log_does_not_quote_statements_or_data(postgres, database_url: str) -> None:

@@ -81,6 +81,12 @@ def server_account(name: str) -> Account:
     return Account(name=name, uid=entry.pw_uid, gid=entry.pw_gid, dropped=True)
 
 
+def owner_of(path: Path) -> Account:
+    """The account that a file or directory belongs to."""
+    status = path.stat()
+    return Account(name=account_name(status.st_uid), uid=status.st_uid, gid=status.st_gid, dropped=os.geteuid() == 0)
+
+
 def account_name(uid: int) -> str:
     """The name of an account, or its number if it has none (as in many containers)."""
     try:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from cad_bridge.store.embedded.account import Account
+from cad_bridge.store.embedded.account import Account, owner_of
 from cad_bridge.store.embedded.binaries import Binaries
 from cad_bridge.store.embedded.home import Home
 from cad_bridge.store.embedded.locks import FileLock
@@ -66,10 +67,13 @@ def _is_server_of(pid: int, cluster: Path) -> bool:
     """Whether this process executes PostgreSQL with the cluster as its working directory, as its servers do."""
     process = Path("/proc") / str(pid)
     try:
-        program = (process / "exe").readlink().name.removesuffix(" (deleted)")
-        return program == "postgres" and (process / "cwd").samefile(cluster)
-    except (FileNotFoundError, ProcessLookupError, PermissionError):
-        # Gone, a zombie, or another user's: in no case a server that runs as our account.
+        return (process / "comm").read_text().strip() == "postgres" and (process / "cwd").samefile(cluster)
+    except PermissionError:
+        # Another account's: in a container even root may not look, but the account that owns the cluster may.
+        same = ("/bin/sh", "-c", '[ "$1" -ef "$2" ]', "sh", process / "cwd", cluster)
+        return owner_of(cluster).run(*same, output=subprocess.DEVNULL).returncode == 0
+    except (FileNotFoundError, ProcessLookupError):
+        # Gone, or a zombie, which works nowhere.
         return False
 
 

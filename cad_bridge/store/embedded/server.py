@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import platform
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -105,8 +104,8 @@ def start(data_dir: Path, *, account: str = "nobody") -> EmbeddedServer:
 
     `account` is whom it runs as if we are root. Raises EmbeddedDatabaseError if it cannot be had.
     """
-    if platform.system() != "Linux":
-        raise EmbeddedDatabaseError("The embedded database runs on Linux only. Set CAD_BRIDGE_DATABASE_URL.")
+    if not Path("/proc/self/cwd").exists():
+        raise EmbeddedDatabaseError("The embedded database needs Linux with /proc. Set CAD_BRIDGE_DATABASE_URL.")
     server_runs_as = server_account(account)
     try:
         home = open_home(data_dir, server_runs_as)
