@@ -1,7 +1,7 @@
 """The element tables of the guide: what must be in a message of Applications 3, 4, 6 and in a cancellation.
 
-The rows are plain tables (`payload_table_message`, `payload_table_case`, `payload_table_clinical`); the rule of each is a
-requirement id. What is missing is a warning on receipt and an error where the service is strict, except what
+The rows are plain tables (`payload_table_message`, `payload_table_case`, `payload_table_clinical`); the rule of each is
+a requirement id. What is missing is a warning on receipt and an error where the service is strict, except what
 `is_tolerated` names; what refuses a message in any case stands in `payload_refusals` (DESIGN decision 11).
 """
 

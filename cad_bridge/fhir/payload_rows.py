@@ -15,6 +15,7 @@ case), ``~ a b`` (systems but for scheme and case, X-60), ``canonical a b`` (but
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -34,6 +35,10 @@ _PREFIXES = {
     "thl7": "http://terminology.hl7.org/",
 }
 """How the beginnings of URLs are written in the tables."""
+
+
+_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*|[qx](-[A-Za-z0-9]{1,8})+")
+_LANGUAGE_SYSTEMS = ("urn:ietf:bcp:47", "https://fhir.hl7.org.uk/CodeSystem/UKCore-HumanLanguage")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,6 +157,17 @@ def _demand(words: str) -> Demand | None:
     return _DEMANDS[kind](operand, frozenset(_expand(word) for word in operand.split())) if kind else None
 
 
+def _is_language(concept: Any) -> bool:
+    """Whether a CodeableConcept holds a language by BCP 47, of that system or of UK Core's older one (S11)."""
+    codings = concept.get("coding") if isinstance(concept, dict) else None
+    return any(
+        isinstance(coding, dict)
+        and coding.get("system") in _LANGUAGE_SYSTEMS
+        and _LANGUAGE.fullmatch(str(coding.get("code"))) is not None
+        for coding in (codings if isinstance(codings, list) else ())
+    )
+
+
 def _system(allowed: frozenset[str]) -> Demand:
     bare = frozenset(map(_bare, allowed))
     return lambda value: isinstance(value, str) and (value in allowed or _bare(value) in bare)
@@ -163,6 +179,7 @@ _DEMANDS: Mapping[str, Callable[[str, frozenset[str]], Demand]] = {
     "code": lambda _, allowed: lambda value: isinstance(value, str) and value.casefold() in allowed,
     "canonical": lambda _, allowed: lambda value: isinstance(value, str) and value.partition("|")[0] in allowed,
     "~": lambda _, allowed: _system(allowed),
+    "language": lambda *_: _is_language,
     "token": lambda *_: lambda value: isinstance(value, str) and systems.is_token(value),
 }
 
@@ -182,19 +199,18 @@ def _say(subject: str, path: str, words: str) -> str:
     plain = ".".join(step.rstrip("?").partition("{")[0].rstrip("?") for step in path.split("."))
     element = f"{subject.partition('/')[0]}.{plain}"
     kind, _, operand = words.removeprefix("has ").partition(" ")
-    match kind:
-        case "":
-            return f"{element} must be there."
-        case "=":
-            return f"{element} must be '{operand}'."
-        case "token":
-            return f"{element} must be of the form system|value."
-        case "not":
-            return f"{element} must not be there."
-        case "<=":
-            return f"{element} may be there {operand} time(s) at most."
-        case _:
-            return f"{element} must be {' or '.join(map(_expand, operand.split()))}."
+    said = _SAID.get(kind, "must be {alternatives}")
+    return f"{element} {said}.".format(operand=operand, alternatives=" or ".join(map(_expand, operand.split())))
+
+
+_SAID = {
+    "": "must be there",
+    "=": "must be '{operand}'",
+    "token": "must be of the form system|value",
+    "language": "must be a language code of BCP 47",
+    "not": "must not be there",
+    "<=": "may be there {operand} time(s) at most",
+}
 
 
 def _of(wanted: str) -> Callable[[Node], bool]:
@@ -221,17 +237,23 @@ def _url(*wanted: str) -> Callable[[Node], bool]:
 
 _LOCATION_PARTS = ("UPRN", "PAF", "eastings", "northings", "what3words", "accuracy")
 
+_UKCORE_EXTENSION = f"{codes.UKCORE}/StructureDefinition/Extension-UKCore-"
+
 SELECTORS: Mapping[str, Callable[[Node], bool]] = {
     "category": _of(systems.MESSAGE_CATEGORY),
     "cdss": _url(codes.CDSS_EXTENSION),
+    "coverage": _url(f"{_UKCORE_EXTENSION}Coverage"),
+    "ethnic-category": _url(codes.ETHNIC_CATEGORY_EXTENSION),
     "location": _url(codes.LOCATION_EXTENSION),
     "location-part": _url(*_LOCATION_PARTS),
     "nhs-number": _of(systems.NHS_NUMBER),
     "ods": _of(systems.ODS_CODE),
     "ods-site": _of("https://fhir.nhs.uk/Id/ods-site-code"),
+    "proficiency": _url("http://hl7.org/fhir/StructureDefinition/patient-proficiency"),
     "rank": _url(codes.CONTACT_RANK_EXTENSION),
     "response-reason": _url("http://hl7.org/fhir/StructureDefinition/questionnaireresponse-reason"),
     "software": _url(codes.CDSS_SOFTWARE),
+    "source-of-request": _url(f"{_UKCORE_EXTENSION}SourceOfServiceRequest"),
     "use-case": _of(systems.USE_CASE),
     "verification": _url(codes.NHS_NUMBER_VERIFICATION_EXTENSION),
     "version": _url(codes.CDSS_VERSION),

@@ -22,7 +22,7 @@ CASE_ROWS = table(
     PAY-ENC-13  V6S     Encounter          episodeOfCare.reference
     PAY-ENC-14  I       Encounter/current  status                    in in-progress cancelled
     PAY-ENC-15  IF      Encounter/current  period.start
-    PAY-ENC-16  I       Encounter/current  reasonCode.coding.system  ~ cs:message-reason-encounter cs:rejected-reasons-bars
+    PAY-ENC-16  I  Encounter/current  reasonCode.coding.system  ~ cs:message-reason-encounter cs:rejected-reasons-bars
     PAY-ENC-17  I       Encounter/current  reasonCode?.coding?.code  in validation-triage-outcome RRNA OTH FC
     PAY-ENC-18  I       Encounter/current  reasonCode?.coding?.display
     PAY-ENC-19  F       Encounter/current  status                    in finished triaged

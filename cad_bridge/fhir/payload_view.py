@@ -120,11 +120,11 @@ class MessageView:
 
     @cached_property
     def incident_locations(self) -> list[Node]:
-        """Where help is needed: Locations of type incident, else those the ServiceRequest names, else an only one."""
+        """Where help is needed: Locations of type incident, else those that the ServiceRequest names, else all."""
         locations = self.by_type.get("Location", [])
         typed = [location for location in locations if _is_incident(location)]
         named = [target for each in objects(self.request.get("locationReference")) if (target := self.target(each))]
-        return typed or named or (locations if len(locations) == 1 else [])
+        return typed or named or locations
 
     @cached_property
     def scene_safety_flags(self) -> list[Node]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +25,7 @@ class Finding:
     severity: Severity = Severity.ERROR
 
 
-def as_issues(message: dict[str, Any], findings: Iterable[Finding]) -> list[Issue]:
+def as_issues(message: Mapping[str, Any], findings: Iterable[Finding]) -> list[Issue]:
     """The findings as issues, each with its FHIRPath, in the order of entries and elements."""
     listed = list(findings)
     if not listed:

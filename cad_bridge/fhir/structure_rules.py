@@ -42,6 +42,12 @@ def codes(node: Node, key: str) -> set[str]:
     return {coding["code"] for coding in objects(concept, "coding") if isinstance(coding.get("code"), str)}
 
 
+def text(node: Node, key: str) -> str | None:
+    """The text at `key`; None where it is something else."""
+    value = node.get(key)
+    return value if isinstance(value, str) else None
+
+
 def has_any(node: Node, *keys: str) -> bool:
     """Whether one of the elements is there."""
     return any(key in node for key in keys)
@@ -230,7 +236,7 @@ _QUESTION = (
     Invariant(
         "que-5",
         "Only some types of question can have answer options.",
-        lambda n: n.get("type") in _WITH_OPTIONS or not has_any(n, "answerOption", "answerValueSet"),
+        lambda n: text(n, "type") in _WITH_OPTIONS or not has_any(n, "answerOption", "answerValueSet"),
     ),
     Invariant(
         "que-8",
@@ -241,7 +247,7 @@ _QUESTION = (
     Invariant(
         "que-10",
         "maxLength is only for simple questions.",
-        lambda n: "maxLength" not in n or n.get("type") in _COUNTED,
+        lambda n: "maxLength" not in n or text(n, "type") in _COUNTED,
         "maxLength",
     ),
     Invariant(

@@ -1,0 +1,52 @@
+"""Every check of a received message in one call each: the bytes, and then what they say.
+
+``check_structure(raw)`` first; if it refuses nothing, `read_facts` of its bundle and `check_message` of both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cad_bridge.fhir.codes import DEFINITION_REQUEST_CANCELLED, EVENT_RESPONSE
+from cad_bridge.fhir.facts import Facts, focus_encounter
+from cad_bridge.fhir.issues import Issue
+from cad_bridge.fhir.payload_view import VALIDATIONS, Kind
+from cad_bridge.fhir.profile import check_profile
+from cad_bridge.fhir.profile_references import targets
+from cad_bridge.fhir.structure import warm_up as warm_up_structure
+
+_CANCELLED = frozenset({"revoked", "entered-in-error"})
+_FINAL = "-response-validation-full"
+
+
+def check_message(bundle: Mapping[str, Any], facts: Facts, *, strict: bool) -> list[Issue]:
+    """`check_profile` of a message as the kind that its own facts say it is."""
+    return check_profile(bundle, use_case=facts.use_case, kind=kind_of(facts), strict=strict)
+
+
+def kind_of(facts: Facts) -> Kind:
+    """What the message is in its conversation, by what it says of itself.
+
+    An acknowledgement cannot be told from a request by its content; who awaits one names the kind himself.
+    """
+    if facts.event == EVENT_RESPONSE:
+        return _kind_of_response(facts)
+    if facts.definition == DEFINITION_REQUEST_CANCELLED or facts.sr_status in _CANCELLED:
+        return "cancellation"
+    return "update" if facts.reason == "update" else "request"
+
+
+def warm_up() -> None:
+    """Build everything that the first check would otherwise build: call it before the first message arrives."""
+    warm_up_structure()
+    targets()
+
+
+def _kind_of_response(facts: Facts) -> Kind:
+    responder = focus_encounter(facts)
+    if "cancelled" in ([responder.status] if responder else [encounter.status for encounter in facts.encounters]):
+        return "rejection"
+    if facts.use_case not in VALIDATIONS:
+        return "status-response"
+    return "final" if (facts.definition or "").endswith(_FINAL) else "interim"

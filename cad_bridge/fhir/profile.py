@@ -1,0 +1,71 @@
+"""Profile and payload rules of a well-formed message: everything that BaRS asks beyond FHIR R4.
+
+`check_profile` says all at once and refuses little (DESIGN decision 11): errors are what `payload_refusals` names, and
+for a strict service also what the tables name, but for what is tolerated of every sender.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+from cad_bridge.fhir.issues import Issue, Severity
+from cad_bridge.fhir.payload import check_payload
+from cad_bridge.fhir.payload_refusals import check_refusals
+from cad_bridge.fhir.payload_rows import Row
+from cad_bridge.fhir.payload_view import Kind, MessageView, subjects
+from cad_bridge.fhir.profile_defects import TOLERATED, check_defects
+from cad_bridge.fhir.profile_extensions import check_extension
+from cad_bridge.fhir.profile_references import check_references
+from cad_bridge.fhir.profile_table import PROFILE_ROWS
+from cad_bridge.fhir.profile_walk import collect
+from cad_bridge.fhir.structure_findings import Finding, as_issues
+
+
+def check_profile(bundle: Mapping[str, Any], *, use_case: str | None, kind: Kind, strict: bool) -> list[Issue]:
+    """All that is wrong with a message that passed `check_structure`, as the payload that it is.
+
+    `use_case` is its code in lower case (``a4t1``); for others than those of Applications 3, 4 and 6 the profiles
+    apply but no element table. `strict` makes errors of what is a warning otherwise, though not in the answer to a
+    message of our own: an acknowledgement is never refused (V3). Never raises.
+    """
+    view = MessageView(bundle, kind, use_case)
+    return as_issues(bundle, _findings(view, strict=strict and kind != "acknowledgement"))
+
+
+def _findings(view: MessageView, *, strict: bool) -> Iterator[Finding]:
+    collected = collect(view)
+    yield from check_refusals(view)
+    yield from check_payload(view, strict=strict)
+    yield from _graded(_profile_rows(view), strict=strict)
+    yield from _graded(check_references(view, collected), strict=strict)
+    for extension in collected.extensions:
+        yield from _graded(check_extension(extension), strict=strict)
+    yield from _graded(check_defects(view, collected), strict=strict)
+
+
+def _profile_rows(view: MessageView) -> Iterator[Finding]:
+    for subject, rows in rows_for(view.payload).items():
+        for node in subjects(view, subject):
+            for row in rows:
+                for holder, element in row.misses(node):
+                    yield Finding(holder, element, row.rule, row.text)
+
+
+@cache
+def rows_for(letters: str) -> Mapping[str, tuple[Row, ...]]:
+    """The profile rows of a payload, by subject."""
+    found: dict[str, list[Row]] = defaultdict(list)
+    for row in PROFILE_ROWS:
+        if row.payloads == "*" or any(letter in row.payloads for letter in letters):
+            found[row.subject].append(row)
+    return {subject: tuple(rows) for subject, rows in found.items()}
+
+
+def _graded(findings: Iterable[Finding], *, strict: bool) -> Iterator[Finding]:
+    for finding in findings:
+        is_error = strict and finding.rule not in TOLERATED
+        yield replace(finding, severity=Severity.ERROR if is_error else Severity.WARNING)
