@@ -23,6 +23,11 @@ OWN_URL = "urn:uuid:aaaaaaaa-0000-4000-8000-000000000001"
 OTHER_URL = "urn:uuid:aaaaaaaa-0000-4000-8000-000000000002"
 LINKED_URL = "urn:uuid:aaaaaaaa-0000-4000-8000-000000000003"
 REQUEST_URL = "urn:uuid:aaaaaaaa-0000-4000-8000-000000000004"
+HEADER_URL = "urn:uuid:aaaaaaaa-0000-4000-8000-000000000005"
+PATIENT_URL = "urn:uuid:aaaaaaaa-0000-4000-8000-000000000006"
+RECEIVER_URL = "urn:uuid:aaaaaaaa-0000-4000-8000-000000000007"
+SENDER_URL = "urn:uuid:aaaaaaaa-0000-4000-8000-000000000008"
+NOWHERE_URL = "urn:uuid:aaaaaaaa-0000-4000-8000-00000000ffff"
 OWN = OwnEncounters(full_urls=frozenset({OWN_URL}))
 
 _COUNTS = {
@@ -94,26 +99,25 @@ def message(
     request = resource(
         "ServiceRequest",
         status=sr_status,
+        intent="order",
+        subject={"reference": PATIENT_URL},
         category=[{"coding": [{"system": s, "code": c} for s, c in codings if c]}],
         encounter={"reference": OWN_URL if event == d.RESPONSE else OTHER_URL},
     )
-    organisation = resource("Organization")
+    receiver = resource("Organization", name="Receiver")
     if receiver_ods:
-        organisation["identifier"] = [{"system": systems.ODS_CODE, "value": receiver_ods}]
+        receiver["identifier"] = [{"system": systems.ODS_CODE, "value": receiver_ods}]
     entries = [
-        ("urn:uuid:h", header),
+        (HEADER_URL, header),
         (REQUEST_URL, request),
-        ("urn:uuid:p", resource("Patient")),
-        ("urn:uuid:receiver", organisation),
-        ("urn:uuid:sender", resource("Organization")),
-        ("urn:uuid:pr", resource("Practitioner")),
-        ("urn:uuid:role", resource("PractitionerRole")),
+        (PATIENT_URL, resource("Patient")),
+        (RECEIVER_URL, receiver),
+        (SENDER_URL, resource("Organization", name="Sender")),
     ]
-    for index, name in enumerate([*_COUNTS.get(definition or "", []), *extra]):
-        entries.append((f"urn:uuid:{name}/{index}", resource(name, status=careplan_status, intent="plan")))
+    people = [] if definition == d.REQUEST_CANCELLED else ["Practitioner", "PractitionerRole"]
+    for index, name in enumerate([*people, *_COUNTS.get(definition or "", []), *extra]):
+        entries.append((f"urn:uuid:bbbbbbbb-0000-4000-8000-{index:012}", _other(name, careplan_status)))
     _set_encounters(entries, event, sender_status, responder_status)
-    if definition == d.REQUEST_CANCELLED:
-        entries = [e for e in entries if not e[1]["resourceType"].startswith("Practitioner")]
     bundle: dict[str, Any] = {
         "resourceType": "Bundle",
         "id": BUNDLE_ID,
@@ -137,6 +141,19 @@ def response(**changes: Any) -> dict[str, Any]:
     return message(**(interim | changes))
 
 
+def _other(name: str, careplan_status: str) -> dict[str, Any]:
+    """The least that FHIR asks of a resource of that type."""
+    subject = {"reference": PATIENT_URL}
+    code = {"coding": [{"code": "x"}]}
+    least: dict[str, dict[str, Any]] = {
+        "CarePlan": {"status": careplan_status, "intent": "plan", "subject": subject},
+        "Consent": {"status": "active", "scope": code, "category": [code], "policyRule": code},
+        "Communication": {"status": "completed"},
+        "MessageHeader": {"eventUri": "https://example.org/e", "source": {"endpoint": "https://example.org/s"}},
+    }
+    return resource(name, **least.get(name, {}))
+
+
 def raw(bundle: dict[str, Any]) -> bytes:
     """The bytes of a message."""
     return json.dumps(bundle).encode()
@@ -157,8 +174,8 @@ def _header(
         "MessageHeader",
         eventCoding={"system": systems.MESSAGE_EVENT, "code": event},
         reason={"coding": [{"system": systems.MESSAGE_REASON, "code": reason}]},
-        destination=[{"endpoint": destination, "receiver": {"reference": "urn:uuid:receiver"}}],
-        sender={"reference": "urn:uuid:sender"},
+        destination=[{"endpoint": destination, "receiver": {"reference": RECEIVER_URL}}],
+        sender={"reference": SENDER_URL},
         source={"endpoint": source},
         focus=[{"reference": OTHER_URL if event == d.RESPONSE else REQUEST_URL}],
     )

@@ -26,7 +26,9 @@ from tests.unit.protocol.messages import (
     CAS,
     CASE_ID,
     CORRELATION_ID,
+    NOWHERE_URL,
     OWN,
+    PATIENT_URL,
     REQUEST_ID,
     REQUEST_URL,
     message,
@@ -193,7 +195,7 @@ class TestEnvelope:
     @pytest.mark.req("CORE-MH-09")
     def test_a_focus_that_names_no_entry_is_refused(self) -> None:
         bundle = message()
-        bundle["entry"][0]["resource"]["focus"] = [{"reference": "urn:uuid:nowhere"}]
+        bundle["entry"][0]["resource"]["focus"] = [{"reference": NOWHERE_URL}]
         assert refused(bundle) == (400, "REC_BAD_REQUEST", "invariant")
 
     @pytest.mark.req("CORE-VER-06", "CORE-ERR-PM-06")
@@ -405,7 +407,7 @@ class TestDefinition:
 
     def test_a_request_whose_focus_is_not_the_request_is_noted(self) -> None:
         bundle = message()
-        bundle["entry"][0]["resource"]["focus"] = [{"reference": "urn:uuid:p"}]
+        bundle["entry"][0]["resource"]["focus"] = [{"reference": PATIENT_URL}]
         assert rules(accepted(bundle)) == ["CORE-MH-09"]
 
 

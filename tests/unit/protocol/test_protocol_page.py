@@ -1,0 +1,50 @@
+"""docs/protocol.md says what the code does: no row, error, module or verdict is missing there or left over."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from cad_bridge import protocol
+from cad_bridge.protocol.answers import Verdict
+from cad_bridge.protocol.decision_rows import ROWS
+from cad_bridge.protocol.errors import CATALOGUE
+
+ROOT = Path(__file__).resolve().parents[3]
+PAGE = (ROOT / "docs/protocol.md").read_text(encoding="utf-8")
+
+
+def cells(heading: str) -> list[list[str]]:
+    """The body rows of the first table after a heading."""
+    section = PAGE.split(f"\n## {heading}", 1)[1].split("\n## ", 1)[0]
+    lines = [line for line in section.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+
+
+def test_every_error_stands_on_the_page_as_it_is_given() -> None:
+    documented = [(name.strip("`"), status, code, issue) for name, status, code, issue, _ in cells("3.")]
+    assert sorted(documented) == [
+        (name, str(fault.http_status), fault.code, fault.issue_code) for name, fault in CATALOGUE.items()
+    ]
+
+
+def test_every_decision_row_stands_on_the_page_in_its_order() -> None:
+    assert [row[0] for row in cells("5.")] == [row.id for row in ROWS]
+
+
+def test_the_page_names_the_definition_of_every_row_that_has_one() -> None:
+    documented = {row[0]: row[7] for row in cells("5.")}
+    for row in ROWS:
+        named = row.definition.rsplit("bars-message-servicerequest-")[-1] if row.definition else "-"
+        assert documented[row.id] == named
+
+
+def test_every_verdict_stands_on_the_page() -> None:
+    told = set(re.findall(r"`([a-z-]+)`", PAGE.split("\n## 4.", 1)[1].split("\n## ", 1)[0]))
+    assert {str(verdict) for verdict in Verdict} <= told
+
+
+def test_every_module_of_the_package_is_introduced() -> None:
+    modules = {path.stem for path in Path(protocol.__path__[0]).glob("*.py")} - {"__init__"}
+    introduced = set(re.findall(r"`([a-z_]+)`", PAGE.split("\n## 1.", 1)[0].split("| Module |", 1)[1]))
+    assert modules == introduced
