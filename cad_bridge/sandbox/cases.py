@@ -154,10 +154,6 @@ class CaseBook:
         self._cases.append(case)
         return case
 
-    def forget(self, case: Case) -> None:
-        """Takes a case out again: its request failed after all."""
-        self._cases.remove(case)
-
     def find(self, message: Message, correlation_id: str) -> Case:
         """The case that an update or cancellation is about. Raises RefusedError 404 (CORE-UPD-10)."""
         request = message.service_request

@@ -23,7 +23,6 @@ Count = tuple[int, int | None]
 _ONE: Count = (1, 1)
 _SOME: Count = (1, None)
 _ANY: Count = (0, None)
-_MAYBE: Count = (0, 1)
 
 
 @dataclass(frozen=True)

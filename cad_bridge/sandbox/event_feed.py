@@ -9,6 +9,7 @@ from collections.abc import Callable
 from .identity import Json
 from .local_api import LocalApi, LocalApiError
 
+_PAGE = 200
 _FATAL = {400, 401, 403, 404, 405, 422}
 
 
@@ -26,15 +27,15 @@ class EventFeed:
     async def catch_up(self) -> None:
         """Reads past everything that happened before. Raises LocalApiError."""
         while True:
-            events, self._cursor = await self._api.events(after=self._cursor)
-            if not events:
+            events, self._cursor = await self._api.events(after=self._cursor, limit=_PAGE)
+            if len(events) < _PAGE:
                 return
 
     async def follow(self) -> None:
         """Polls until cancelled. A failure that cannot pass by itself ends it and reaches everybody who waits."""
         while self._failure is None:
             try:
-                events, self._cursor = await self._api.events(after=self._cursor)
+                events, self._cursor = await self._api.events(after=self._cursor, limit=_PAGE)
             except LocalApiError as error:
                 events = []
                 self._failure = error if error.status in _FATAL else None

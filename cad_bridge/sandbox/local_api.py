@@ -48,7 +48,7 @@ class LocalApi:
         """`POST /referrals`. Raises LocalApiError unless the answer is 201 with a case."""
         return await self._create("/referrals", body)
 
-    async def events(self, *, after: str | None, limit: int = 200) -> tuple[list[Json], str | None]:
+    async def events(self, *, after: str | None, limit: int) -> tuple[list[Json], str | None]:
         """`GET /events`: what is new, and where to go on. Raises LocalApiError."""
         query = {"limit": str(limit)} | ({"after": after} if after is not None else {})
         answer = await self._send("GET", "/events", params=query)

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from .codes import USE_CASES, concept
+from .codes import MESSAGE_EVENTS, USE_CASES, coding, concept
 from .definitions import (
     CANCELLED_REQUEST,
     DEFINITIONS,
@@ -106,7 +106,7 @@ def _message_definition(definition: Definition, identity: ServiceIdentity, use_c
         "name": "".join(part.capitalize() for part in definition.url.rpartition("/")[2].split("-")),
         "status": "active",
         "date": _PUBLISHED,
-        "eventCoding": {"system": "https://fhir.nhs.uk/CodeSystem/message-events-bars", "code": definition.event},
+        "eventCoding": coding(MESSAGE_EVENTS, definition.event),
         "useContext": [_workflow(DOS_SERVICE_ID, identity.value), *(_workflow(USE_CASES, case) for case in use_cases)],
         "focus": [
             {"code": name, "min": least, "max": "*" if most is None else str(most)}

@@ -45,7 +45,8 @@ class ProxySettings:
     """Seconds that a target may take before the sender gets a timeout."""
     injected_codes: Literal["proxy", "receiver"] = "proxy"
     """Whose codes report a target that is down or slow: the guide has both."""
-    journal_limit: int = 10_000
+    journal_limit: int = 2_000
+    """Exchanges that the journal keeps, bodies and all."""
 
 
 class Proxy:

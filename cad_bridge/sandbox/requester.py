@@ -105,9 +105,15 @@ class SimulatedRequester:
             requested.known = with_issued_ids(bundle, sent.answer)
         return requested
 
-    async def send_update(self, requested: Requested, *, summary: str, breach_in: timedelta | None = None) -> Sent:
-        """Reads the request back and sends a change. Raises RequesterError where it is not active."""
-        await self._require_active(requested)
+    async def send_update(
+        self, requested: Requested, *, summary: str, breach_in: timedelta | None = None, read_first: bool = True
+    ) -> Sent:
+        """Reads the request back and sends a change. Raises RequesterError where it is not active.
+
+        Without `read_first` it breaks that rule, as a careless requester would.
+        """
+        if read_first:
+            await self._require_active(requested)
         now = self._clock.now()
         breach_at = None if breach_in is None else now + breach_in
         return await self._post(
@@ -120,9 +126,14 @@ class SimulatedRequester:
         *,
         reason: str = "The patient called back and an ambulance goes",
         status: str = "revoked",
+        read_first: bool = True,
     ) -> Sent:
-        """Reads the request back and cancels it. Raises RequesterError where it is not active."""
-        await self._require_active(requested)
+        """Reads the request back and cancels it. Raises RequesterError where it is not active.
+
+        Without `read_first` it breaks that rule, as a careless requester would.
+        """
+        if read_first:
+            await self._require_active(requested)
         bundle = cancellation(requested.known, status=status, reason=reason, now=self._clock.now())
         return await self._post(requested, bundle, reason="update")
 

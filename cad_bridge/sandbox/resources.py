@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from .codes import ACT_CODE, SDS_ROLE_PROFILE, SNOMED, concept
+from .codes import ACT_CODE, MESSAGE_EVENTS, MESSAGE_REASONS, SDS_ROLE_PROFILE, SNOMED, coding, concept
 from .identity import ODS_CODE, Json, ServiceIdentity
 
 UK_CORE = "https://fhir.hl7.org.uk/StructureDefinition/UKCore-"
@@ -99,7 +99,6 @@ def message_header(
     now: datetime,
 ) -> Json:
     """A MessageHeader; a response still needs its `response`."""
-    systems = "https://fhir.nhs.uk/CodeSystem/"
     return {
         "resourceType": "MessageHeader",
         "meta": meta(now, f"{BARS_PROFILE}BARSMessageHeader-{event}"),
@@ -112,7 +111,7 @@ def message_header(
                 ],
             }
         ],
-        "eventCoding": {"system": systems + "message-events-bars", "code": event},
+        "eventCoding": coding(MESSAGE_EVENTS, event),
         "destination": [{"endpoint": destination, "receiver": reference(receiver_url)}],
         "sender": reference(sender_url),
         "source": {
@@ -121,7 +120,7 @@ def message_header(
             "version": "1.0",
             "endpoint": source.service_id,
         },
-        "reason": {"coding": [{"system": systems + "message-reason-bars", "code": reason}]},
+        "reason": concept(MESSAGE_REASONS, reason),
         "focus": [reference(focus_url)],
         "definition": definition,
     }

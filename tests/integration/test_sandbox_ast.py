@@ -101,6 +101,9 @@ async def test_the_requester_cancels_only_what_is_active() -> None:
         await until(lambda: requested.responses)
         with pytest.raises(RequesterError, match="completed"):
             await requester.send_cancellation(requested)
+        careless = await requester.send_cancellation(requested, read_first=False)
+    assert careless.answer is not None
+    assert (careless.status, code_of(careless.answer)) == (409, ("REC_CONFLICT", "conflict"))
 
 
 async def test_a_response_to_nothing_is_not_found() -> None:
