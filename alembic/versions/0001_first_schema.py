@@ -35,6 +35,8 @@ def upgrade() -> None:
         sa.Column("epoch", sa.Integer(), nullable=False),
         sa.Column("local_service", sa.Text(), nullable=False),
         sa.Column("remote_service", sa.Text(), nullable=False),
+        sa.Column("remote_ods_code", sa.Text(), nullable=True),
+        sa.Column("remote_name", sa.Text(), nullable=True),
         sa.Column("case_number", sa.Text(), nullable=False),
         sa.Column("remote_case_number", sa.Text(), nullable=True),
         sa.Column("journey_id", sa.Text(), nullable=True),

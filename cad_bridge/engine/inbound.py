@@ -111,6 +111,7 @@ class Inbound:
                 service_request_id=ids.get(facts.sr_full_url or ""),
                 encounter_full_url=f"urn:uuid:{self.engine.new_id()}",
                 encounter_id=str(self.engine.new_id()),
+                remote_ods_code=facts.sender_ods,
                 issued_ids=ids,
             ),
             content=content,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -77,7 +77,7 @@ class MessageWriter:
         """Render one message. Raises LookupError if the local service of the case is not configured any more."""
         kind = _KINDS[send.kind]
         service = self._service(stored)
-        remote = self._site.remote(stored.conversation.remote_service)
+        remote = self._remote(stored)
         bundle_id = stored.conversation.request_bundle_id if kind.keeps_bundle_id else str(self._new_id())
         envelope = self._envelope(kind, service, remote, bundle_id=bundle_id, now=now)
         body = _render(stored, send, envelope, request=request, now=now)
@@ -90,6 +90,16 @@ class MessageWriter:
         if service is None:
             raise LookupError("the local service of this case is not configured any more")
         return service
+
+    def _remote(self, stored: StoredCase) -> RemoteService:
+        """The other side as its own message named it, else as it is configured."""
+        conversation = stored.conversation
+        known = self._site.remote(conversation.remote_service)
+        return replace(
+            known,
+            ods_code=conversation.remote_ods_code or known.ods_code,
+            name=conversation.remote_name or known.name,
+        )
 
     def _envelope(
         self, kind: _Kind, service: LocalService, remote: RemoteService, *, bundle_id: str, now: datetime

@@ -125,8 +125,10 @@ class ResponseFrame:
 
     def made(self, role: str, resource_type: str, fields: Json, *profiles: str) -> Entry:
         """An entry of the responder's own."""
-        body = resource(resource_type, fields, last_updated=moment(self.envelope), profiles=profiles)
-        return Entry(self.url(role), body)
+        url = self.url(role)
+        issued = url.removeprefix("urn:uuid:")  # ids are the receiver's to issue, and the receiver is who responds
+        body = resource(resource_type, fields, last_updated=moment(self.envelope), profiles=profiles, id=issued)
+        return Entry(url, body)
 
     def short_message(self, *, status: str, reason_code: Json) -> bytes:
         """Interim response or rejection: Encounters, Patient, organisations and practitioner (APP4-VS-04)."""
@@ -174,13 +176,15 @@ class ResponseFrame:
             changed["performer"] = [reference(service.full_url)]
         return Entry(entry.full_url, with_last_updated(changed, moment(self.envelope)))
 
-    def own_encounter(self, status: str, reason_code: Json, *, ended: bool = False) -> Entry:
+    def own_encounter(
+        self, status: str, reason_code: Json, *, ended: bool = False, location: Json | None = None
+    ) -> Entry:
         """The responder's Encounter; it ends only in a final response (APP4-VS-32)."""
         fields = own_encounter_fields(self.encounter, self.links, status=status)
-        fields["reasonCode"] = [reason_code]
+        fields |= {"reasonCode": [reason_code]} | ({"location": [location]} if location else {})
         if ended:
-            end = self.encounter.period_end or moment(self.envelope)
-            fields["period"] = {"start": self.encounter.period_start, "end": end}
+            start = self.encounter.period_start
+            fields["period"] = {"start": start, "end": max(start, self.encounter.period_end or moment(self.envelope))}
         body = resource("Encounter", fields, last_updated=moment(self.envelope), id=self.encounter.id)
         return Entry(self.encounter.full_url, body)
 
@@ -230,7 +234,7 @@ def requesters_system(entries: list[Entry]) -> TriageSystem | None:
 
 def _is_party(organization: Mapping[str, Any], party: Party) -> bool:
     """Whether the Organization has the party's ODS code, in whatever case."""
-    return any(
+    return party.ods_code is not None and any(
         canonical(str(identifier.get("system", ""))) == codes.ODS_CODE
         and str(identifier.get("value", "")).strip().upper() == party.ods_code.upper()
         for identifier in _dicts(organization.get("identifier"))

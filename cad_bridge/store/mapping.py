@@ -19,6 +19,8 @@ _CONVERSATION = (
     "service_request_id",
     "encounter_full_url",
     "encounter_id",
+    "remote_ods_code",
+    "remote_name",
     "issued_ids",
 )
 _CASE = (

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, and_, func, nulls_last, or_, select, text
+from sqlalchemy import ColumnElement, Select, and_, func, nulls_last, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cad_bridge.store.claims import ATTEMPTS, event_of
@@ -238,6 +238,35 @@ async def case_of_service_request(engine: AsyncEngine, service_request_id: str) 
     async with engine.connect() as connection:
         row = (await connection.execute(query)).one_or_none()
         return None if row is None else stored_case(row)
+
+
+async def responder_cases_of(
+    engine: AsyncEngine,
+    *,
+    patient: tuple[str, str] | None,
+    request: tuple[str | None, str] | None,
+    service: str | None,
+) -> list[StoredCase]:
+    """Received cases of a patient (system and value of an identifier), or with an identifier of the request."""
+    query = select(CASES).where(CASES.c.side == "responder").order_by(CASES.c.created_at.desc()).limit(200)
+    if service is not None:
+        query = query.where(CASES.c.local_service == service)
+    if patient is not None:
+        query = query.where(_is_patient(*patient))
+    if request is not None:
+        query = query.where(or_(CASES.c.service_request_id == request[1], CASES.c.remote_case_number == request[1]))
+    async with engine.connect() as connection:
+        return [stored_case(row) for row in await connection.execute(query)]
+
+
+def _is_patient(system: str, value: str) -> ColumnElement[bool]:
+    known = CASES.c.content["patient"]
+    local = and_(
+        known["local_identifier"]["value"].astext == value, known["local_identifier"]["system"].astext == system
+    )
+    if system.lower().endswith("/nhs-number"):
+        return or_(known["nhs_number"]["value"].astext == value, local)
+    return local
 
 
 async def delivery_of(engine: AsyncEngine, case_id: UUID) -> list[dict[str, Any]]:

@@ -30,6 +30,9 @@ class Conversation:
     encounter_full_url: str
     """The Encounter of our own side."""
     encounter_id: str | None = None
+    remote_ods_code: str | None = None
+    """Organisation of the remote service, as its message named it or as it is configured."""
+    remote_name: str | None = None
     issued_ids: dict[str, str] = field(default_factory=dict)
     """fullUrl to resource id, as issued by the receiver of the request (CORE-SYNC-04)."""
 

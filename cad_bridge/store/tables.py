@@ -61,6 +61,8 @@ class CaseRow(SQLModel, table=True):
     epoch: int
     local_service: str = _text()
     remote_service: str = _text()
+    remote_ods_code: str | None = _text(nullable=True)
+    remote_name: str | None = _text(nullable=True)
     case_number: str = _text()
     remote_case_number: str | None = _text(nullable=True)
     journey_id: str | None = _text(nullable=True)

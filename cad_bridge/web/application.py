@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from cad_bridge import __version__
 from cad_bridge.engine.receiving import Receiver
 from cad_bridge.store import refusals
-from cad_bridge.web import bars, health
+from cad_bridge.web import bars, bars_reads, health
 from cad_bridge.web.context import WebContext, context_of
 from cad_bridge.web.local import cases, events, requests
 from cad_bridge.web.problems import ProblemError, field_errors, invalid
@@ -47,6 +47,7 @@ def build(context: WebContext, receiver: Receiver) -> FastAPI:
     app.state.context = context
     app.state.receiver = receiver
     app.include_router(bars.router, include_in_schema=False)
+    app.include_router(bars_reads.router, include_in_schema=False)
     app.include_router(requests.router, prefix="/api/v1")
     app.include_router(cases.router, prefix="/api/v1")
     app.include_router(events.router, prefix="/api/v1")

@@ -21,7 +21,8 @@ from cad_bridge.web.context import InboundProxy, WebContext, context_of
 
 log = logging.getLogger(__name__)
 
-router = APIRouter(prefix="/FHIR/R4", tags=["bars"])
+PREFIX = "/FHIR/R4"
+router = APIRouter(prefix=PREFIX, tags=["bars"])
 
 MEDIA_TYPE = "application/fhir+json"
 PROXY_HEADERS = frozenset({"authorization", "cookie"})

@@ -1,0 +1,166 @@
+"""The BaRS reads: capability, definitions, and the requests that we hold."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from tests.messages import validation_request
+from tests.service import CLINICIAN_KEY, OUR_CAS, Running, configuration, serving
+
+NHS = "https://fhir.nhs.uk/Id/nhs-number"
+
+
+@pytest_asyncio.fixture
+async def running(database_url: str) -> AsyncIterator[Running]:
+    async with serving(configuration(base_url="http://127.0.0.1:9"), database_url, background=False) as service:
+        yield service
+
+
+async def _get(running: Running, path: str, *, headers: dict[str, str] | None = None) -> httpx.Response:
+    ids = {"X-Request-Id": str(uuid4()), "X-Correlation-Id": str(uuid4())}
+    answer = await running.client.get(f"{running.url}/FHIR/R4{path}", headers=ids | (headers or {}))
+    if headers is None:
+        assert answer.headers["X-Request-Id"] == ids["X-Request-Id"]
+        assert answer.headers["X-Correlation-Id"] == ids["X-Correlation-Id"]
+    assert answer.headers["content-type"] == "application/fhir+json"
+    return answer
+
+
+def _fault(answer: httpx.Response) -> tuple[int, str, str]:
+    issue = answer.json()["issue"][0]
+    return answer.status_code, issue["details"]["coding"][0]["code"], issue["code"]
+
+
+@pytest.mark.req("CORE-CN-02", "CORE-CN-03", "CORE-ERR-META-01")
+async def test_the_capability_statement_names_core_and_every_message_by_mode(running: Running) -> None:
+    answer = await _get(running, "/metadata")
+    assert answer.status_code == 200
+    statement = answer.json()
+    assert statement["resourceType"] == "CapabilityStatement"
+    assert statement["version"].startswith("1.1.")
+    supported = {(m["mode"], m["definition"].rpartition("/")[2]) for m in statement["messaging"][0]["supportedMessage"]}
+    assert ("receiver", "bars-message-servicerequest-request-validation") in supported
+    assert ("receiver", "bars-message-servicerequest-response-validation-full") in supported
+    assert ("sender", "bars-message-servicerequest-request-validation") in supported
+
+
+@pytest.mark.req("CORE-ERR-META-04", "CORE-VER-04", "CORE-ERR-GEN-09")
+@pytest.mark.parametrize("accept", ["application/fhir+json; version=9.0.0", "text/plain"])
+async def test_a_version_or_type_that_is_not_served_is_not_acceptable(running: Running, accept: str) -> None:
+    assert _fault(await _get(running, "/metadata", headers={"Accept": accept})) == (
+        406,
+        "REC_NOT_ACCEPTABLE",
+        "processing",
+    )
+
+
+@pytest.mark.req("CORE-ERR-META-01", "CORE-ERR-MD-06")
+async def test_a_read_without_an_id_is_invalid(running: Running) -> None:
+    answer = await running.client.get(f"{running.url}/FHIR/R4/metadata", headers={"X-Request-Id": str(uuid4())})
+    assert _fault(answer) == (400, "REC_BAD_REQUEST", "invalid")
+
+
+@pytest.mark.req("CORE-ERR-MD-07", "CORE-ERR-GEN-02")
+async def test_a_read_with_an_id_that_is_no_uuid_has_a_bad_value(running: Running) -> None:
+    answer = await running.client.get(
+        f"{running.url}/FHIR/R4/metadata", headers={"X-Request-Id": "abc", "X-Correlation-Id": str(uuid4())}
+    )
+    assert _fault(answer) == (400, "REC_BAD_REQUEST", "value")
+
+
+@pytest.mark.req("CORE-CN-07", "CORE-CN-13", "CORE-CN-14")
+@pytest.mark.parametrize("context", [OUR_CAS, OUR_CAS.rpartition("|")[2]])
+async def test_a_service_serves_the_definitions_of_what_it_takes(running: Running, context: str) -> None:
+    answer = await _get(running, f"/MessageDefinition?context={httpx.QueryParams({'x': context})['x']}")
+    bundle = answer.json()
+    assert bundle["type"] == "searchset"
+    names = {entry["resource"]["url"].rpartition("/")[2] for entry in bundle["entry"]}
+    assert names == {
+        "bars-message-servicerequest-request-validation",
+        "bars-message-servicerequest-request-cancelled",
+    }
+
+
+@pytest.mark.parametrize(
+    ("query", "fault"),
+    [
+        pytest.param("", (400, "REC_BAD_REQUEST", "required"), marks=pytest.mark.req("CORE-ERR-MD-02")),
+        pytest.param("?context=||", (400, "REC_BAD_REQUEST", "invalid"), marks=pytest.mark.req("CORE-ERR-MD-03")),
+        pytest.param("?context=urn:x|1", (400, "REC_BAD_REQUEST", "value"), marks=pytest.mark.req("CORE-ERR-MD-04")),
+        pytest.param(
+            "?context=999",
+            (404, "REC_NOT_FOUND", "not-found"),
+            marks=pytest.mark.req("CORE-ERR-MD-05", "CORE-CN-15"),
+        ),
+    ],
+)
+async def test_what_cannot_be_answered_about_definitions(
+    running: Running, query: str, fault: tuple[int, str, str]
+) -> None:
+    assert _fault(await _get(running, f"/MessageDefinition{query}")) == fault
+
+
+async def _held(running: Running) -> tuple[dict[str, Any], dict[str, Any]]:
+    answer = await running.post_message(validation_request(destination=OUR_CAS))
+    assert answer.status_code == 200, answer.text
+    entries = answer.json()["entry"]
+    request = next(e["resource"] for e in entries if e["resource"]["resourceType"] == "ServiceRequest")
+    case = (await running.api("GET", "/cases", key=CLINICIAN_KEY)).json()["cases"][0]
+    return request, case
+
+
+@pytest.mark.req("CORE-WF-14", "CORE-ERR-SR-10")
+async def test_a_held_request_is_read_by_the_id_we_issued_and_found_by_its_patient(running: Running) -> None:
+    request, case = await _held(running)
+    read = await _get(running, f"/ServiceRequest/{request['id']}")
+    assert read.status_code == 200
+    assert read.json() == request
+    number = case["content"]["patient"]["nhs_number"]["value"]
+    found = await _get(running, f"/ServiceRequest?patient:identifier={NHS}|{number}")
+    assert [entry["resource"]["id"] for entry in found.json()["entry"]] == [request["id"]]
+    ids = {"X-Request-Id": str(uuid4()), "X-Correlation-Id": str(uuid4())}
+    posted = await running.client.post(
+        f"{running.url}/FHIR/R4/ServiceRequest/_search", data={"patient:identifier": f"{NHS}|{number}"}, headers=ids
+    )
+    assert posted.json()["entry"] == found.json()["entry"]
+
+
+async def test_a_request_that_has_ended_reads_as_completed(running: Running) -> None:
+    request, case = await _held(running)
+    rejection = {"code": "OTH", "text": "No capacity"}
+    rejected = await running.api("POST", f"/cases/{case['id']}/reject", key=CLINICIAN_KEY, json=rejection)
+    assert rejected.status_code == 200
+    assert (await _get(running, f"/ServiceRequest/{request['id']}")).json()["status"] == "completed"
+
+
+@pytest.mark.parametrize(
+    ("path", "fault"),
+    [
+        pytest.param("/ServiceRequest/123", (400, "REC_BAD_REQUEST", "value"), marks=pytest.mark.req("CORE-ERR-SR-03")),
+        pytest.param(
+            f"/ServiceRequest/{uuid4()}", (404, "REC_NOT_FOUND", "not-found"), marks=pytest.mark.req("CORE-ERR-SR-04")
+        ),
+        pytest.param("/ServiceRequest", (400, "REC_BAD_REQUEST", "required"), marks=pytest.mark.req("CORE-ERR-SR-06")),
+        pytest.param("/ServiceRequest/", (400, "REC_BAD_REQUEST", "required"), marks=pytest.mark.req("CORE-ERR-SR-02")),
+        pytest.param(
+            "/ServiceRequest?patient:identifier=4857773456",
+            (400, "REC_BAD_REQUEST", "value"),
+            marks=pytest.mark.req("CORE-ERR-SR-08"),
+        ),
+        pytest.param(
+            "/Slot",
+            (501, "REC_NOT_IMPLEMENTED", "not-supported"),
+            marks=pytest.mark.req("CORE-ERR-OUT-01", "CORE-ERR-GEN-14"),
+        ),
+        pytest.param("/Nothing", (404, "REC_NOT_FOUND", "not-found")),
+        pytest.param("/$process-message", (405, "REC_METHOD_NOT_ALLOWED", "not-supported")),
+    ],
+)
+async def test_what_cannot_be_read(running: Running, path: str, fault: tuple[int, str, str]) -> None:
+    assert _fault(await _get(running, path)) == fault
