@@ -21,6 +21,7 @@ from cad_bridge.protocol.addressing import (
     address_response,
     check_endpoints,
 )
+from cad_bridge.protocol.conformance import check_message
 from cad_bridge.protocol.decision import Decision, decide_row, describe, near_misses
 from cad_bridge.protocol.decision_rows import Row
 from cad_bridge.protocol.definitions import (
@@ -42,7 +43,7 @@ _HEADER = "Bundle.entry.resource.ofType(MessageHeader)"
 _CATEGORY = "Bundle.entry.resource.ofType(ServiceRequest).category"
 
 ProfileCheck = Callable[..., Iterable[Issue]]
-"""``check_profile(bundle, facts, strict=...)``: the profile and payload rules."""
+"""Called as ``check(bundle, facts, strict=...)``: the profile and payload rules."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,8 +51,8 @@ class ReceiveContext:
     """What the judgement needs to know beside the message."""
 
     site: Site
-    check_profile: ProfileCheck
     check_structure: Callable[[bytes], StructureResult] = check_structure
+    check_profile: ProfileCheck = check_message
     versions: Mapping[str, SupportedVersions] = field(default_factory=dict)
     """Supported Bundle.meta.versionId values per definition URL, where they differ from the default (X-13)."""
     served_majors: frozenset[int] = SERVED_MAJORS

@@ -14,7 +14,6 @@ from cad_bridge.fhir import systems
 from cad_bridge.fhir.encounters import NO_OWN_ENCOUNTERS, OwnEncounters
 from cad_bridge.fhir.facts import Facts, focus_encounter, read_facts
 from cad_bridge.protocol.addressing import KnownConversation
-from cad_bridge.protocol.conformance import check_message
 from cad_bridge.protocol.decision import decide_row
 from cad_bridge.protocol.definitions import RESPONSE, check_definition, definition_for
 from cad_bridge.protocol.errors import Refused
@@ -132,7 +131,7 @@ def received(name: str) -> Accepted | Refused:
     return receive(
         json.dumps(published(name)).encode(),
         headers=RequestHeaders(request_id=str(UUID(int=3)), correlation_id=str(UUID(int=2))),
-        context=ReceiveContext(site=site, check_profile=check_message),
+        context=ReceiveContext(site=site),
         conversations=[asked] if facts.event == RESPONSE else [],
     )
 
