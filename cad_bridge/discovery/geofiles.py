@@ -70,13 +70,20 @@ def read_features(path: Path, crs: FileCrs | None = None) -> tuple[Feature, ...]
 
 def _to_grid(geometry: Any, crs: FileCrs, name: str) -> Any:
     flat = shapely.force_2d(geometry)
-    min_x, min_y, max_x, max_y = _WGS84_BOX if crs is FileCrs.WGS84 else _OSGB_BOX
-    west, south, east, north = flat.bounds
-    if not flat.is_empty and not (min_x <= west and south >= min_y and east <= max_x and north <= max_y):
+    if not flat.is_empty and not _plausible(flat.bounds, crs):
         raise BoundaryFileError(
             f"{name}: coordinates are not {crs} ones of the United Kingdom; is the other crs meant?"
         )
     return geometry_to_grid(flat) if crs is FileCrs.WGS84 else flat
+
+
+def _plausible(bounds: tuple[float, float, float, float], crs: FileCrs) -> bool:
+    """Whether bounds can be of that system. Degrees taken for metres would all lie at the origin of the grid."""
+    west, south, east, north = bounds
+    min_x, min_y, max_x, max_y = _WGS84_BOX if crs is FileCrs.WGS84 else _OSGB_BOX
+    if crs is FileCrs.OSGB and max(abs(west), abs(south), abs(east), abs(north)) < 1000:
+        return False
+    return min_x <= west and min_y <= south and east <= max_x and north <= max_y
 
 
 def _read_geojson(path: Path) -> list[tuple[dict[str, Any], Any, FileCrs]]:

@@ -25,6 +25,7 @@ UPRN_RADIUS_M = 10.0
 """A UPRN's point lies on its property; the radius stands for the property's size."""
 
 _MAGIC = b"UPRNTAB1"
+_FARTHEST_M = 2_000_000.0
 _RECORD = struct.Struct("<Qii")
 _RECORDS = np.dtype([("uprn", "<u8"), ("easting_cm", "<i4"), ("northing_cm", "<i4")])
 _DIGITS = re.compile(r"[0-9]{1,12}\Z")
@@ -72,10 +73,17 @@ def _parsed(file: Iterable[str]) -> Iterator[tuple[int, int, int]]:
         raise UprnTableError(f"columns missing: {', '.join(sorted(missing))}")
     for row in reader:
         try:
-            easting, northing = float(row["X_COORDINATE"]), float(row["Y_COORDINATE"])
-            yield int(row["UPRN"]), round(easting * 100), round(northing * 100)
-        except (TypeError, ValueError, OverflowError) as fault:
+            uprn = lookup_uprn(row["UPRN"]) or ""
+            yield int(uprn), _centimetres(row["X_COORDINATE"]), _centimetres(row["Y_COORDINATE"])
+        except (TypeError, ValueError, AttributeError) as fault:
             raise UprnTableError(f"line {reader.line_num} holds no UPRN with coordinates") from fault
+
+
+def _centimetres(metres: str) -> int:
+    value = float(metres)
+    if not abs(value) <= _FARTHEST_M:
+        raise ValueError("off the grid")
+    return round(value * 100)
 
 
 class UprnTable:
