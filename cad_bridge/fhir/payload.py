@@ -42,8 +42,26 @@ _CONTACTS = frozenset(f"PAY-PAT-{number:02}" for number in range(5, 13))
 """Application 6 is never refused for contacts (DESIGN decision 11)."""
 
 
+_SHORT = words("MessageHeader ServiceRequest Patient Organization")
+_ANSWER = _SHORT + words("Encounter Practitioner PractitionerRole HealthcareService")
+_FULL = _ANSWER + words("CarePlan Location Observation Flag Consent MedicationStatement AllergyIntolerance")
+_CAD_TO_CAD = _FULL + words("Questionnaire QuestionnaireResponse Condition Task Communication Procedure")
+
+RESOURCE_TYPES: Mapping[str, frozenset[str]] = {
+    "3": frozenset(_CAD_TO_CAD),
+    "V": frozenset(_FULL),
+    "I": frozenset(_ANSWER),
+    "F": frozenset(_FULL),
+    "6": frozenset(_CAD_TO_CAD),
+    "S": frozenset(_ANSWER),
+    "C": frozenset(_SHORT),
+}
+"""The resource types that the message definition of a payload names (PAY-BND-09)."""
+
+
 def check_payload(view: MessageView, *, strict: bool) -> Iterator[Finding]:
     """What the element table of the message's payload demands and the message lacks."""
+    yield from _unusual_types(view, strict=strict)
     for subject, rows in rows_for(view.payload).items():
         for node in subjects(view, subject):
             for row in rows:
@@ -52,6 +70,18 @@ def check_payload(view: MessageView, *, strict: bool) -> Iterator[Finding]:
                 for holder, element in row.misses(node):
                     severity = Severity.ERROR if strict and not is_tolerated(row, view) else Severity.WARNING
                     yield Finding(holder, element, row.rule, row.text, severity=severity)
+
+
+def _unusual_types(view: MessageView, *, strict: bool) -> Iterator[Finding]:
+    allowed = RESOURCE_TYPES.get(view.payload[:1])
+    if allowed is None:
+        return
+    for resource_type, resources in view.by_type.items():
+        if resource_type not in allowed:
+            text = "The message definition does not name this type of resource; it is kept."
+            severity = Severity.ERROR if strict else Severity.WARNING
+            for resource in resources:
+                yield Finding(resource, "resourceType", "PAY-BND-09", text, severity=severity)
 
 
 @cache

@@ -20,8 +20,8 @@ MESSAGE_ROWS = table(
     PAY-MH-01  3VIF6SC  MessageHeader       meta
     PAY-MH-02  3V6C     MessageHeader       meta?.profile             has sd:BARSMessageHeader-servicerequest-request
     PAY-MH-03  3VIF6SC  MessageHeader       meta?.lastUpdated
-    PAY-MH-04  3VIFC    MessageHeader/cdss  extension{cdss}
-    PAY-MH-05  3VIFC    MessageHeader/cdss  extension{cdss}?.url
+    PAY-MH-04  3VIFC    MessageHeader/cdss  extension
+    PAY-MH-05  3VIFC    MessageHeader/cdss  extension?{cdss}
     PAY-MH-06  3VIFC    MessageHeader/cdss  extension{cdss}?.extension{software}
     PAY-MH-07  3VIFC    MessageHeader/cdss  extension{cdss}?.extension{software}?.valueString
     PAY-MH-08  3VIFC    MessageHeader/cdss  extension{cdss}?.extension{version}
@@ -67,7 +67,7 @@ MESSAGE_ROWS = table(
     PAY-SR-10  36S      ServiceRequest  category?.coding{category}?.code  code referral
     PAY-SR-11  36S      ServiceRequest  category?.coding{category}?.display  = Transfer of Care
     PAY-SR-12  3VIF6S   ServiceRequest  category?.coding{use-case}
-    PAY-SR-13  3VIF6S   ServiceRequest  category?.coding{use-case}?.system  ~ cs:usecases-categories-bars
+    PAY-SR-13  3VIF6S   ServiceRequest  category?.coding{use-case}.system  ~ cs:usecases-categories-bars
     PAY-SR-14  3VIF6S   ServiceRequest  category?.coding{use-case}?.code  code a3t1 a4t1 a4t2 a4t3 a6t1 a6t2 a6t3
     PAY-SR-15  3VIF6S   ServiceRequest  category?.coding{use-case}?.display
     PAY-SR-16  3VIF6SC  ServiceRequest  subject

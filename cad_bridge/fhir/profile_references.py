@@ -39,11 +39,16 @@ def check_references(view: MessageView, collected: Collected) -> Iterator[Findin
         target = view.target(holder)
         if target is not None:
             yield from _wrong_type(resource_type, element, holder, target)
-        elif element != "episodeOfCare" and not holder["reference"].startswith("#"):
+        elif not (_leads_outside(view, element) or holder["reference"].startswith("#")):
             text = "The reference leads to nothing in the message."
             yield Finding(holder, "reference", "CORE-BND-10", text, "not-found")
     for flag in view.scene_safety_flags:
         yield from _scene_safety(view, flag)
+
+
+def _leads_outside(view: MessageView, element: str) -> bool:
+    """The journey, and what a cancellation must name although its message definition has no place for it (X-32)."""
+    return element == "episodeOfCare" or (view.payload == "C" and element in ("basedOn", "encounter"))
 
 
 def _wrong_type(resource_type: str, element: str, holder: Node, target: Node) -> Iterator[Finding]:

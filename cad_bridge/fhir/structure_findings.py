@@ -31,12 +31,15 @@ def as_issues(message: Mapping[str, Any], findings: Iterable[Finding]) -> list[I
     if not listed:
         return []
     paths = paths_of(message, {id(finding.holder) for finding in listed})
-    placed = [(_place(finding, paths[id(finding.holder)]), finding) for finding in listed]
+    placed = [(_place(finding, paths.get(id(finding.holder))), finding) for finding in listed]
     return [_issue(path, finding) for path, finding in sorted(placed, key=lambda pair: _order(pair[0]))]
 
 
-def _place(finding: Finding, holder: Path) -> Path:
-    return holder if finding.key is None else (*holder, finding.key)
+def _place(finding: Finding, holder: Path | None) -> Path:
+    """The place of the element; the message itself where the holder is missing from it."""
+    if holder is None or finding.key is None:
+        return holder or ()
+    return (*holder, finding.key)
 
 
 def _order(path: Path) -> list[tuple[bool, Step]]:
