@@ -1,4 +1,4 @@
-"""Reading received JSON that may be anything: each of these answers for every value, and none raises."""
+"""Reading parsed JSON that may be anything: each of these answers for every value, and none raises."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def text(value: object) -> str | None:
 
 def as_object(value: object) -> Mapping[str, Any]:
     """The object, or an empty one."""
-    return value if isinstance(value, Mapping) else {}
+    return value if isinstance(value, dict) else {}
 
 
 def as_list(value: object) -> list[Any]:
@@ -34,4 +34,4 @@ def child(holder: object, name: str) -> object:
 def objects(value: object) -> list[Mapping[str, Any]]:
     """The objects in a list, or the one object that stands where a list is expected."""
     candidates = value if isinstance(value, list) else [value]
-    return [each for each in candidates if isinstance(each, Mapping)]
+    return [each for each in candidates if isinstance(each, dict)]

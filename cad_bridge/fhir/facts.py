@@ -86,14 +86,8 @@ class Facts:
 class _Entry(NamedTuple):
     full_url: str | None
     resource: Mapping[str, Any]
-
-    @property
-    def type(self) -> str | None:
-        return text(self.resource.get("resourceType"))
-
-    @property
-    def id(self) -> str | None:
-        return text(self.resource.get("id"))
+    type: str | None = None
+    id: str | None = None
 
 
 def read_facts(bundle: Mapping[str, Any]) -> Facts:
@@ -255,8 +249,9 @@ def _ods_code(ref: object, entries: tuple[_Entry, ...]) -> str | None:
 def _entries(bundle: Mapping[str, Any]) -> Iterator[_Entry]:
     for entry in as_list(bundle.get("entry")):
         resource = child(entry, "resource")
-        if isinstance(resource, Mapping):
-            yield _Entry(text(child(entry, "fullUrl")), resource)
+        if isinstance(resource, dict):
+            named = text(resource.get("resourceType")), text(resource.get("id"))
+            yield _Entry(text(child(entry, "fullUrl")), resource, *named)
 
 
 def _first(entries: tuple[_Entry, ...], resource_type: str) -> _Entry:

@@ -85,9 +85,7 @@ def address_request(
     """The service that a request names, if it is ours and nothing contradicts it (CORE-MH-04, CORE-MH-05, G-02)."""
     service = site.service(facts.destination_endpoint or "")
     if service is None:
-        return Refused.because(
-            NOT_FOUND, "The destination endpoint is not a service here.", expression=_DESTINATION, rule="CORE-MH-05"
-        )
+        return _not_ours()
     if headers.target is not None and site.service(headers.target.service_id) is not service:
         text = "The NHSD-Target-Identifier header names another service than the destination endpoint."
         return Refused.because(INVARIANT, text, expression=_DESTINATION, rule="G-02")
@@ -103,7 +101,7 @@ def address_response(
 ) -> Addressed | Refused:
     """The service and conversation that a response belongs to (CORE-MH-14, DESIGN decision 7)."""
     if not conversations:
-        return _unknown_conversation(facts, headers, site)
+        return _unknown_conversation()
     fitting = _single(_straight(facts, conversations), headers) or _single(_swapped(facts, conversations), headers)
     conversation = fitting or _single(list(conversations), headers)
     service = _answering_service(facts, headers, site, conversation)
@@ -117,10 +115,7 @@ def address_response(
     )
 
 
-def _unknown_conversation(facts: Facts, headers: RequestHeaders, site: Site) -> Refused:
-    target = headers.target.service_id if headers.target else ""
-    if site.service(facts.destination_endpoint or "") is None and site.service(target) is None:
-        return _not_ours()
+def _unknown_conversation() -> Refused:
     text = "MessageHeader.response.identifier does not name a message of a conversation held here."
     return Refused.because(NOT_FOUND, text, expression=f"{_HEADER}.response.identifier", rule="CORE-MH-14")
 

@@ -9,21 +9,21 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from cad_bridge.fhir import codes
 from cad_bridge.fhir.facts import Facts
 from cad_bridge.fhir.issues import Issue, Severity
 from cad_bridge.protocol.versions import SupportedVersions
 from cad_bridge.workflow.vocabulary import VALIDATION_USE_CASES, Side, UseCase
 
-REQUEST, RESPONSE = "servicerequest-request", "servicerequest-response"
+REQUEST, RESPONSE = codes.EVENT_REQUEST, codes.EVENT_RESPONSE
 
-_BASE = "https://fhir.nhs.uk/MessageDefinition/bars-message-servicerequest-"
-REQUEST_REFERRAL = f"{_BASE}request-referral"
-REQUEST_VALIDATION = f"{_BASE}request-validation"
-REQUEST_CANCELLED = f"{_BASE}request-cancelled"
-RESPONSE_INTERIM = f"{_BASE}response-validation-interim"
-RESPONSE_FULL = f"{_BASE}response-validation-full"
-RESPONSE_SHORT = f"{_BASE}response-referral-short"
-RESPONSE_REFERRAL = f"{_BASE}response-referral"
+REQUEST_REFERRAL = codes.DEFINITION_REQUEST_REFERRAL
+REQUEST_VALIDATION = codes.DEFINITION_REQUEST_VALIDATION
+REQUEST_CANCELLED = codes.DEFINITION_REQUEST_CANCELLED
+RESPONSE_INTERIM = codes.DEFINITION_RESPONSE_INTERIM
+RESPONSE_FULL = codes.DEFINITION_RESPONSE_FULL
+RESPONSE_SHORT = f"{codes.DEFINITION_BASE}-response-referral-short"
+RESPONSE_REFERRAL = f"{codes.DEFINITION_BASE}-response-referral"
 
 VERSIONS = ("1.0.0-beta", "1.0.0", "1.1.0")
 """Bundle.meta.versionId values that the published examples carry; a service may be configured to take others."""
@@ -89,7 +89,7 @@ class MessageDefinition:
     @property
     def name(self) -> str:
         """The last part of the URL."""
-        return self.url.removeprefix(_BASE)
+        return self.url.removeprefix(f"{codes.DEFINITION_BASE}-")
 
 
 def _uk_core(text: str) -> tuple[Allowed, ...]:
@@ -181,7 +181,7 @@ DEFINITIONS: tuple[MessageDefinition, ...] = (
     ),
     MessageDefinition(
         url=RESPONSE_SHORT,
-        aliases=frozenset({f"{_BASE}request-response-short"}),
+        aliases=frozenset({f"{codes.DEFINITION_BASE}-request-response-short"}),
         version="1.0.0-beta",
         event=RESPONSE,
         use_cases=_CAD_TO_CAD,

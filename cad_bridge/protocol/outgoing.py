@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from cad_bridge.fhir import systems
+from cad_bridge.fhir import codes, systems
 from cad_bridge.protocol.headers import (
     CORRELATION_ID,
     END_USER_ORGANISATION,
@@ -22,7 +22,6 @@ from cad_bridge.protocol.headers import (
 from cad_bridge.protocol.versions import CORE_VERSION
 
 FHIR_JSON = "application/fhir+json"
-SNOMED_CT = "http://snomed.info/sct"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,5 +131,5 @@ def _practitioner_role(role: PractitionerRole) -> dict[str, Any]:
     return {
         "resourceType": "PractitionerRole",
         "identifier": [{"system": systems.SDS_ROLE_PROFILE, "value": role.sds_role_profile_id}],
-        "code": [{"coding": [{"system": SNOMED_CT, "code": role.snomed_code, "display": role.display}]}],
+        "code": [{"coding": [{"system": codes.SNOMED, "code": role.snomed_code, "display": role.display}]}],
     }

@@ -130,6 +130,9 @@ class TestRetry:
                 ("CORE-TI-24", 425, "REC_TOO_EARLY"),
                 ("CORE-ERR-GEN-13", 500, "PROXY_SERVER_ERROR"),
                 ("CORE-ERR-RT-15", 500, "SERVER_ERROR"),
+                ("CORE-ERR-RT-06", 500, "PROXY_SERVER_ERROR"),
+                ("CORE-ERR-RT-17", 408, "REC_TIMEOUT"),
+                ("CORE-ERR-RT-18", 500, "REC_SERVER_ERROR"),
             ]
         ],
     )
@@ -167,7 +170,7 @@ class TestToken:
     def test_a_401_of_the_api_asks_for_a_new_token(self, issue_code: str) -> None:
         assert read(401, outcome("SEND_UNAUTHORIZED", issue_code)).verdict is Verdict.RENEW_TOKEN
 
-    @pytest.mark.req("CORE-TI-15")
+    @pytest.mark.req("CORE-TI-15", "CORE-ERR-RT-04")
     def test_send_forbidden_asks_for_a_new_token(self) -> None:
         assert read(403, outcome("SEND_FORBIDDEN", "forbidden")).verdict is Verdict.RENEW_TOKEN
 
@@ -202,6 +205,7 @@ class TestRefusal:
                 (("CORE-ERR-GEN-08",), 406, "SEND_NOT_ACCEPTABLE", "processing", Origin.API),
                 (("CORE-ERR-RT-05", "CORE-ERR-RT-13"), 404, "PROXY_NOT_FOUND", "not-found", Origin.PROXY),
                 (("CORE-ERR-RT-14",), 404, "NOT_FOUND", "multiple-matches", Origin.PROXY),
+                (("CORE-ERR-META-03",), 404, "NOT_FOUND", "not-found", Origin.PROXY),
                 (("CORE-ERR-GEN-02",), 400, "REC_BAD_REQUEST", "value", Origin.RECEIVER),
                 (("CORE-ERR-GEN-03",), 400, "REC_BAD_REQUEST", "not-supported", Origin.RECEIVER),
                 (("CORE-ERR-GEN-09",), 406, "REC_NOT_ACCEPTABLE", "processing", Origin.RECEIVER),

@@ -23,7 +23,7 @@ def issue(text: str = "a rule is broken", *, severity: Severity = Severity.ERROR
     return Issue(severity=severity, code="invariant", expression=at, diagnostics=text, rule="CORE-BND-01")
 
 
-@pytest.mark.req("CORE-ERR-02", "CORE-ERR-03", "CORE-ERR-05")
+@pytest.mark.req("CORE-ERR-02", "CORE-ERR-03", "CORE-ERR-04")
 @pytest.mark.parametrize("fault", CATALOGUE.values(), ids=CATALOGUE)
 def test_an_operation_outcome_has_every_part_that_the_guide_asks_for(fault: Fault) -> None:
     outcome = operation_outcome(fault, ods_code="RX8", outcome_id=OUTCOME_ID)

@@ -326,6 +326,12 @@ class TestResponse:
     def test_another_correlation_id_is_tolerated_and_noted(self) -> None:
         assert rules(accepted(response(), replace(CONVERSATION, correlation_id=REQUEST_ID))) == ["CORE-TI-06"]
 
+    def test_the_correlation_id_is_compared_without_case(self) -> None:
+        shouted = replace(CONVERSATION, correlation_id=CORRELATION_ID.upper())
+        assert rules(accepted(response(), shouted)) == []
+        other = replace(shouted, correlation_id=REQUEST_ID)
+        assert accepted(response(), other, shouted).conversation == shouted
+
     @pytest.mark.parametrize(
         ("source", "destination"), [(ELSEWHERE, AST), (CAS, ELSEWHERE), (AST, AST), (CAS, CAS), (ELSEWHERE, CAS)]
     )
