@@ -42,7 +42,8 @@ def cancellation_bundle(
     order = _entry(received, "ServiceRequest")
     read_back = {name: value for name, value in _service_request(current).items() if not has_reference(value)}
     asked = Entry(order.full_url, {**order.resource, **read_back})  # references stay those that this bundle resolves
-    parties = [_party(envelope, role) for role in ("sender", "receiver")]
+    held = dict(received)
+    parties = [_party(envelope, role, held) for role in ("sender", "receiver")]
     carried = [_cancelled(asked, status, reason_text, envelope), _entry(received, "Patient"), *parties]
     urls = frozenset(entry.full_url for entry in carried)
     system = requesters_system(received)
@@ -84,11 +85,11 @@ def _service_request(current: bytes | None) -> Json:
     return next((one for one in found if one.get("resourceType") == "ServiceRequest"), {})
 
 
-def _party(envelope: Envelope, role: str) -> Entry:
+def _party(envelope: Envelope, role: str, held: Mapping[str, Json]) -> Entry:
+    """The organisation as the request had it, with the id issued for it."""
+    full_url = resource_full_url(envelope.bundle_id, f"Organization/{role}")
+    if full_url in held:
+        return Entry(full_url, held[full_url])
     party: Party = getattr(envelope, role)
     fields = organisation_fields(Organisation(ods_code=party.ods_code, name=party.name), codes.ODS_CODE)
-    key = f"Organization/{role}"
-    return Entry(
-        resource_full_url(envelope.bundle_id, key),
-        resource("Organization", fields, last_updated=moment(envelope)),
-    )
+    return Entry(full_url, resource("Organization", fields, last_updated=moment(envelope)))

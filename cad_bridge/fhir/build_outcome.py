@@ -76,7 +76,7 @@ class OutcomeFrame(ResponseFrame):
         """The whole message."""
         system = self.outcome.triage.system if self.outcome.triage else None
         head = self.header(reason, codes.DEFINITION_RESPONSE_FULL, system=system)
-        own = self.own_encounter("finished", validation_reason(), ended=True)
+        own = self.own_encounter("finished", validation_reason(), ended=True, location=self._visited())
         entries = [self._linked_service_request(), *self._echoed(), own, *self._ambulance_case()]
         return message(self.envelope, [head, *entries, self._care_plan(), *self._statements(), *self.added()])
 
@@ -94,6 +94,14 @@ class OutcomeFrame(ResponseFrame):
     def location_url(self) -> str | None:
         """The incident Location."""
         return self._first("Location", self._targets("locationReference"))
+
+    def _visited(self) -> Json | None:
+        """A location that the responder changed, in its own Encounter: confirmed only if it says so."""
+        changed = self.outcome.incident_location
+        if changed is None:
+            return None
+        confirmed = {"status": "active"} if changed.status == "confirmed" else {}
+        return {"location": reference(self.location_url or self.url("Location")), **confirmed}
 
     def _linked_service_request(self) -> Entry:
         entry = self.service_request()

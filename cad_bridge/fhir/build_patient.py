@@ -18,7 +18,7 @@ from cad_bridge.fhir.build_elements import (
 from cad_bridge.fhir.content_patient import Caller, Communication, Contact, LocalIdentifier, NhsNumber, Patient
 
 
-def patient_fields(patient: Patient, contacts: tuple[Contact, ...], *, general_practice_url: str | None) -> Json:
+def patient_fields(patient: Patient, contacts: tuple[Contact, ...], *, general_practice: Json | None) -> Json:
     """Elements of the Patient; whom to call stands in Patient.contact (PAY-PAT-05)."""
     name = human_name(patient.name, use="official")
     address = postal_address(patient.address)
@@ -33,7 +33,7 @@ def patient_fields(patient: Patient, contacts: tuple[Contact, ...], *, general_p
             "address": [address] if address else None,
             "contact": [_contact(contact) for contact in contacts],
             "communication": _spoken(patient.communication),
-            "generalPractitioner": [reference(general_practice_url)] if general_practice_url else None,
+            "generalPractitioner": [general_practice] if general_practice else None,
         }
     )
 

@@ -112,13 +112,18 @@ class RequestFrame:
             "category": category(content.use_case, "validation", text=content.requested_action),
             "subject": reference(self.url("Patient")),
             "encounter": reference(self.url("Encounter")),
-            "occurrencePeriod": filled({"start": self.opened_at, "end": content.breach_at}),
+            "occurrencePeriod": self._window(),
             "authoredOn": content.timings.disposition or self.opened_at,
             "requester": reference(self.url("Practitioner")),
             "performer": [reference(self.url("HealthcareService"))],
             "locationReference": [reference(self.url("Location"))],
         }
         return self._entry("ServiceRequest", "ServiceRequest", fields, codes.SERVICE_REQUEST_VALIDATION_PROFILE)
+
+    def _window(self) -> Json:
+        """From now to the breach time; never a period that ends before it starts, which a receiver must refuse."""
+        end = self.content.breach_at
+        return filled({"start": min(self.opened_at, end) if end else self.opened_at, "end": end})
 
     def _healthcare_service(self) -> Json:
         system, value = split_service_id(self.envelope.receiver.service_id)
@@ -189,13 +194,12 @@ class RequestFrame:
 
     def _patient(self) -> Iterator[Entry]:
         patient = self.content.patient
-        practice = patient.general_practice
-        practice_url = self.url("Organization/general-practice") if practice else None
-        fields = patient_fields(patient, self.content.contacts, general_practice_url=practice_url)
-        yield self._entry("Patient", "Patient", fields)
-        if practice:
-            fields = organisation_fields(practice, codes.ODS_CODE)
-            yield self._entry("Organization/general-practice", "Organization", fields)
+        practice, role = patient.general_practice, "Organization/general-practice"
+        is_entry = practice is not None and practice.ods_code is not None and practice.name is not None
+        link = reference(self.url(role)) if is_entry else _logical_reference(practice)
+        yield self._entry("Patient", "Patient", patient_fields(patient, self.content.contacts, general_practice=link))
+        if practice and is_entry:
+            yield self._entry(role, "Organization", organisation_fields(practice, codes.ODS_CODE))
 
     def _practitioner(self) -> Iterator[Entry]:
         practitioner, own = self.content.practitioner, "Organization/practitioner"
@@ -228,6 +232,14 @@ class RequestFrame:
 
 def _party_fields(party: Party) -> Json:
     return organisation_fields(Organisation(ods_code=party.ods_code, name=party.name), codes.ODS_CODE)
+
+
+def _logical_reference(organisation: Organisation | None) -> Json | None:
+    """A Reference to an organisation of which only the code or only the name is known: an entry needs both."""
+    if organisation is None:
+        return None
+    identifier = {"system": codes.ODS_CODE, "value": organisation.ods_code} if organisation.ods_code else None
+    return filled({"identifier": identifier, "display": organisation.name})
 
 
 def _informant() -> Json:

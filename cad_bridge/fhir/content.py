@@ -146,7 +146,7 @@ class OutcomeContent(ContentModel):
     """CAD id of the ambulance case that was raised over ITK for a C1 or C2 (APP4-VS-22)."""
     practitioner: Practitioner | None = None
     incident_location: Location | None = None
-    """The location, if it changed; None: that of the request stands (APP4-VS-25)."""
+    """The location, if it changed; None: that of the request stands (APP4-VS-25). Provisional unless said otherwise."""
     scene_safety: SceneSafety | None = None
     """None: that of the request stands."""
     flags: tuple[Flag, ...] | None = None

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from cad_bridge.fhir.content_patient import Contact, NhsNumber
     from cad_bridge.fhir.content_place import Location
     from cad_bridge.fhir.content_triage import TriageCodes, TriageSystem
+    from cad_bridge.fhir.content_types import Telecom
 
 APPROVED_TRIAGE_SYSTEMS = frozenset({"nhs pathways", "pathways", "paccs", "nhs pathways paccs", "ampds"})
 """Clinical decision support systems that ECPAG approved (APP-COM-41), in lower case."""
@@ -75,6 +76,8 @@ def request_rules(request: Request) -> Iterator[Breach]:
     yield from _cad_to_cad(request)
     yield from _flags(request.flags)
     yield from _practitioner(request.practitioner)
+    yield from _methods(request.patient.telecom, ("patient", "telecom"))
+    yield from _methods(request.caller.telecom if request.caller else (), ("caller", "telecom"))
     if request.consent.date is None:
         yield Breach(("consent", "date"), "missing", "the date of consent is needed")
 
@@ -147,8 +150,14 @@ def _contact(contact: Contact, at: Path) -> Iterator[Breach]:
     for index, method in enumerate(contact.telecom):
         if method.rank is None:
             yield Breach((*at, "telecom", index, "rank"), "missing", "every contact method has a rank")
+    yield from _methods(contact.telecom, (*at, "telecom"))
+
+
+def _methods(methods: tuple[Telecom, ...], at: Path) -> Iterator[Breach]:
+    """FHIR rule cpt-2."""
+    for index, method in enumerate(methods):
         if method.system is None:
-            yield Breach((*at, "telecom", index, "system"), "missing", "every contact method has a system")
+            yield Breach((*at, index, "system"), "missing", "every contact method has a system")
 
 
 def _locations(request: Request) -> Iterator[Breach]:
@@ -287,3 +296,9 @@ def _listed_flag_code(flag: Flag, at: Path) -> Iterator[Breach]:
 def _practitioner(practitioner: Practitioner) -> Iterator[Breach]:
     if practitioner.sds_role_profile_id is None and practitioner.local_identifier is None:
         yield Breach(("practitioner", "sds_role_profile_id"), "missing", "this or a local_identifier is needed")
+    if practitioner.local_identifier and practitioner.local_identifier.system is None:
+        yield Breach(("practitioner", "local_identifier", "system"), "missing", "is needed")
+    for name in ("ods_code", "name"):
+        if practitioner.organisation and getattr(practitioner.organisation, name) is None:
+            yield Breach(("practitioner", "organisation", name), "missing", "is needed")
+    yield from _methods(practitioner.telecom, ("practitioner", "telecom"))

@@ -176,6 +176,14 @@ def organisation_of(node: Node) -> Organisation | None:
     return node.make(Organisation, ods_code=code, name=name) if code or name else None
 
 
+def organisation_named_by(link: Node) -> Organisation | None:
+    """An organisation that a Reference names without an entry for it."""
+    identifier = link.child("identifier")
+    code = identifier.child("value").token() if same_system(system_of(identifier), ODS_CODE) else None
+    name = link.child("display").text()
+    return link.make(Organisation, ods_code=code, name=name) if code or name else None
+
+
 def relationship_of(concepts: list[Node]) -> str | None:
     """A relationship in words: the text, else the name of a known code, else what the coding says."""
     for concept in concepts:

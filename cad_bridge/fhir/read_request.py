@@ -23,7 +23,14 @@ from cad_bridge.fhir.read_clinical import (
     read_practitioner,
     read_scene_safety,
 )
-from cad_bridge.fhir.read_elements import codings_of, moment_of, organisation_of, same_system, system_of
+from cad_bridge.fhir.read_elements import (
+    codings_of,
+    moment_of,
+    organisation_named_by,
+    organisation_of,
+    same_system,
+    system_of,
+)
 from cad_bridge.fhir.read_index import MessageIndex
 from cad_bridge.fhir.read_nodes import Node
 from cad_bridge.fhir.read_patient import read_caller, read_contacts, read_patient
@@ -81,7 +88,7 @@ class RequestReader:
 
     def incident_location(self) -> Location | None:
         """The incident Location, with its state from Encounter.location."""
-        return read_location(self.location, default_type="incident", status=self._location_status())
+        return read_location(self.location, default_type="incident", status=self.location_status())
 
     def statements(self) -> dict[str, Any]:
         """Flags, scene safety, consent, allergies and medications."""
@@ -208,7 +215,8 @@ class RequestReader:
             return None
 
     def _patient_and_contacts(self) -> dict[str, Any]:
-        practice = self.index.at(self.patient.first("generalPractitioner").target(), "Organization")
+        link = self.patient.first("generalPractitioner")
+        practice = self.index.at(link.target(), "Organization")
         self.index.take(practice)
         about_patient = {name: self.observed[name] for name in _PATIENT_FIELDS if name in self.observed}
         ages = [name for name in about_patient if name.startswith("estimated_age")]
@@ -216,7 +224,11 @@ class RequestReader:
             del about_patient[surplus]
         social = {name: self.observed[name] for name in _SOCIAL_FIELDS if name in self.observed}
         return {
-            "patient": read_patient(self.patient, general_practice=organisation_of(practice), observed=about_patient),
+            "patient": read_patient(
+                self.patient,
+                general_practice=organisation_of(practice) or organisation_named_by(link),
+                observed=about_patient,
+            ),
             "contacts": read_contacts(self.patient),
             "caller": read_caller(self.encounter),
             "social_context": SocialContext(**social) if social else None,
@@ -264,13 +276,18 @@ class RequestReader:
         )
 
     def _encounter_location(self) -> Node:
+        return self.place_in(self.encounter)
+
+    def place_in(self, encounter: Node) -> Node:
+        """What an Encounter says about the incident Location."""
         url = self.index.url_of(self.location) if self.location.exists else None
-        for place in self.encounter.items("location"):
+        for place in encounter.items("location"):
             if url is not None and place.child("location").target() == url:
                 return place
-        return Node(None, f"{self.encounter.path}.location", self.index.ledger)
+        return Node(None, f"{encounter.path}.location", self.index.ledger)
 
-    def _location_status(self) -> str | None:
+    def location_status(self) -> str | None:
+        """Provisional or confirmed (APP6-LOC-04); None if the message does not say."""
         place = self._encounter_location()
         if not place.exists:
             return None

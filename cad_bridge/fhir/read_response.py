@@ -95,6 +95,13 @@ class _ResponseReader(RequestReader):
         left = {"other_resources": self.index.other_resources(), "also_sent": self.index.also_sent()}
         return ReceivedOutcome(**fields, **left)
 
+    def location_status(self) -> str | None:
+        """As the responder's Encounter has it, where it changed the location; else as the requester's has it."""
+        place = self.place_in(self.responders_encounter())
+        if place.exists:
+            return "confirmed" if place.child("status").choice("active") else "provisional"
+        return super().location_status()
+
     def responders_encounter(self) -> Node:
         """The focus, if it is an Encounter; else the one that is not the requester's (X-06)."""
         focus = self.index.at(self.header.first("focus").target(), "Encounter")
