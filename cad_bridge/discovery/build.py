@@ -10,7 +10,14 @@ from typing import Any
 import shapely
 
 from cad_bridge.discovery.boundary_set import AmbulanceService, BoundarySet, Provenance, ordered_set
-from cad_bridge.discovery.check import DEFAULT_TOLERANCE_M2, CheckReport, Finding, FindingKind, check_areas
+from cad_bridge.discovery.check import (
+    DEFAULT_TOLERANCE_M2,
+    CheckReport,
+    Finding,
+    FindingKind,
+    check_areas,
+    check_shapes,
+)
 from cad_bridge.discovery.districts import Assignment, DistrictTable
 from cad_bridge.discovery.geofiles import Feature
 
@@ -82,7 +89,7 @@ def build_from_areas(areas: Iterable[tuple[str, Any]], *, recipe: Recipe) -> Bui
         for code, geometry in merged.items()
         if code not in recipe.services
     ]
-    unsound = check_areas(merged.items(), tolerance_m2=recipe.tolerance_m2, extra=unknown)
+    unsound = check_shapes(merged.items(), extra=unknown)
     if not unsound.ok:
         return BuildResult(None, unsound, tuple(merged.items()))
     boundaries = ordered_set(

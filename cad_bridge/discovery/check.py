@@ -85,8 +85,25 @@ def check_areas(
     shapes = _shape_findings(named)
     unsound = {code for finding in shapes for code in finding.codes}
     sound = [(code, geometry) for code, geometry in named if code not in unsound]
-    findings = [*extra, *shapes, *_overlaps(sound, tolerance_m2), *_gaps(sound, tolerance_m2)]
+    return _report(named, [*extra, *shapes, *_partition_findings(sound, tolerance_m2)])
+
+
+def check_shapes(areas: Iterable[tuple[str, Any]], *, extra: Iterable[Finding] = ()) -> CheckReport:
+    """Check each named area by itself: quick, and enough before they are rounded and checked as a partition."""
+    named = list(areas)
+    return _report(named, [*extra, *_shape_findings(named)])
+
+
+def _report(named: list[tuple[str, Any]], findings: list[Finding]) -> CheckReport:
     return CheckReport(tuple(findings), {code: float(geometry.area) for code, geometry in named})
+
+
+def _partition_findings(named: list[tuple[str, Any]], tolerance_m2: float) -> list[Finding]:
+    if not named:
+        return []
+    broken = shapely.coverage_invalid_edges([geometry for _, geometry in named])
+    suspects = [position for position, edges in enumerate(broken) if not edges.is_empty]
+    return [*_overlaps(named, suspects, tolerance_m2), *_gaps(named, suspects, tolerance_m2)]
 
 
 def _shape_findings(named: list[tuple[str, Any]]) -> list[Finding]:
@@ -99,13 +116,9 @@ def _shape_findings(named: list[tuple[str, Any]]) -> list[Finding]:
     return findings
 
 
-def _overlaps(named: list[tuple[str, Any]], tolerance_m2: float) -> list[Finding]:
-    """Pairs that share more than an edge. Areas with edges that break the coverage are compared with all they touch."""
-    if not named:
-        return []
+def _overlaps(named: list[tuple[str, Any]], suspects: list[int], tolerance_m2: float) -> list[Finding]:
+    """Pairs that share more than an edge. Suspects, with edges that break the coverage, meet all they touch."""
     geometries = [geometry for _, geometry in named]
-    broken = shapely.coverage_invalid_edges(geometries)
-    suspects = [position for position, edges in enumerate(broken) if not edges.is_empty]
     findings = []
     for first, second in _touching(geometries, suspects):
         shared = shapely.intersection(geometries[first], geometries[second])
@@ -124,11 +137,12 @@ def _touching(geometries: list[Any], suspects: list[int]) -> list[tuple[int, int
     return sorted((first, second) for first, second in pairs)
 
 
-def _gaps(named: list[tuple[str, Any]], tolerance_m2: float) -> list[Finding]:
+def _gaps(named: list[tuple[str, Any]], suspects: list[int], tolerance_m2: float) -> list[Finding]:
     """Ground that areas enclose and none claims. A gap that is open to the sea looks like water and can't be told."""
-    union = shapely.union_all([geometry for _, geometry in named])
-    holes = [shapely.Polygon(ring) for part in shapely.get_parts(union) for ring in part.interiors]
-    tree = STRtree([geometry for _, geometry in named])
+    geometries = [geometry for _, geometry in named]
+    union = shapely.union_all(geometries) if suspects else shapely.coverage_union_all(geometries)
+    holes = [shapely.Polygon(ring) for part in _polygons(union) for ring in part.interiors]
+    tree = STRtree(geometries)
     return [
         Finding(FindingKind.GAP, _codes_round(hole, named, tree), hole.area, "enclosed, and nobody's", hole)
         for hole in holes
@@ -138,3 +152,12 @@ def _gaps(named: list[tuple[str, Any]], tolerance_m2: float) -> list[Finding]:
 
 def _codes_round(hole: Any, named: list[tuple[str, Any]], tree: STRtree) -> tuple[str, ...]:
     return tuple(sorted({named[position][0] for position in tree.query(hole, predicate="intersects")}))
+
+
+def _polygons(geometry: Any) -> list[Any]:
+    return [part for part in _flat(geometry) if part.geom_type == "Polygon"]
+
+
+def _flat(geometry: Any) -> Iterable[Any]:
+    for part in shapely.get_parts(geometry):
+        yield from _flat(part) if part.geom_type.startswith(("Multi", "GeometryC")) else [part]
