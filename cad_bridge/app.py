@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cad_bridge.clock import DatabaseClock
+from cad_bridge.delivery.calls import BarsCalls
 from cad_bridge.delivery.loop import WorkLoop
 from cad_bridge.delivery.outbox import Outbox
 from cad_bridge.delivery.token import TokenSettings, TokenSource
@@ -97,9 +98,9 @@ def _assemble(  # noqa: PLR0917 - the composition root puts everything together
     engine = Engine(database=database, site=site, now=now)
     transport, webhook_transport = transports
     tokens = _tokens(config.bars, transport, now)
-    outbox = Outbox(engine, transport, base_url=config.bars.base_url, tokens=tokens, node=node)
+    outbox = Outbox(engine, BarsCalls(transport, base_url=config.bars.base_url, tokens=tokens), node=node)
     webhooks = Webhooks(engine, webhook_transport)
-    loops = (WorkLoop("outbox", outbox.work), WorkLoop("webhooks", webhooks.work))
+    loops = (WorkLoop("outbox", outbox.work_on), WorkLoop("webhooks", webhooks.work))
     timers = Timers(engine, node=node, synchronise=(lambda: clock.synchronise(database)) if now is clock else None)
     broadcast = Broadcast()
     listener = Listener(database_url, on_topic=_topics(timers, loops, broadcast))
@@ -209,6 +210,7 @@ def _figures(timers: Timers, outbox: Outbox, loops: tuple[WorkLoop, ...]) -> Map
         "messages_delivered": outbox.state.delivered,
         "messages_retried": outbox.state.retried,
         "messages_refused": outbox.state.refused,
+        "messages_unsettled": outbox.state.failures,
         "loop_failures": sum(loop.failures for loop in loops),
     }
 

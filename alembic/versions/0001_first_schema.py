@@ -52,6 +52,8 @@ def upgrade() -> None:
         sa.Column("dispatch_by", sa.DateTime(timezone=True), nullable=True),
         sa.Column("delivered", sa.Boolean(), nullable=False),
         sa.Column("interim_sent", sa.Boolean(), nullable=False),
+        sa.Column("pending_breach_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("unread_update", sa.Boolean(), nullable=False),
         sa.Column("cancel_on_breach", sa.Boolean(), nullable=False),
         sa.Column("triage", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=False),
         sa.Column("content", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=False),
@@ -168,6 +170,15 @@ def upgrade() -> None:
     op.create_index("ix_events_case_id", "events", ["case_id"], unique=False)
     op.create_index("ix_events_local_service_cursor", "events", ["local_service", "cursor"], unique=False)
     op.create_table(
+        "held_requests",
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("versions", sa.Integer(), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["case_id"], ["cases.id"], name=op.f("fk_held_requests_case_id")),
+        sa.PrimaryKeyConstraint("case_id", name=op.f("pk_held_requests")),
+    )
+    op.create_table(
         "idempotency_keys",
         sa.Column("client", sa.Text(), nullable=False),
         sa.Column("key", sa.Text(), nullable=False),
@@ -217,6 +228,7 @@ def upgrade() -> None:
         sa.Column("lease_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("leased_by", sa.Text(), nullable=True),
         sa.Column("settled_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("checked_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint("state IN ('pending', 'delivered', 'refused', 'withdrawn')", name=op.f("ck_outbox_state")),
         sa.ForeignKeyConstraint(["case_id"], ["cases.id"], name=op.f("fk_outbox_case_id")),
         sa.ForeignKeyConstraint(["message_id"], ["messages.id"], name=op.f("fk_outbox_message_id")),

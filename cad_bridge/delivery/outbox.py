@@ -16,18 +16,19 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from cad_bridge.delivery.backoff import backoff
-from cad_bridge.delivery.token import NoTokenError, TokenSource
-from cad_bridge.delivery.transport import HttpAnswer, NoAnswerError, Transport
+from cad_bridge.delivery.calls import BarsCalls, Called
+from cad_bridge.delivery.readback import CHECKED_KINDS, ReadBefore
 from cad_bridge.engine.core import Engine
 from cad_bridge.engine.outcomes import Told, outcome_of
-from cad_bridge.protocol.answers import Answer, Verdict, classify_answer, no_answer
+from cad_bridge.protocol.answers import Answer
 from cad_bridge.store import claims, queries
 from cad_bridge.store.rows import Parcel
 from cad_bridge.workflow.vocabulary import MessageKind
 
 log = logging.getLogger(__name__)
 
-BATCH = 10
+AT_ONCE = 10
+"""Parcels of this node on their way at the same time."""
 LEASE = timedelta(seconds=60)
 GIVE_UP_AFTER = 12
 """Tries of a message that is not a request. A request is tried for as long as its case waits for it."""
@@ -40,79 +41,88 @@ class DeliveryState:
     delivered: int = 0
     retried: int = 0
     refused: int = 0
+    failures: int = 0
 
 
 class Outbox:
-    """Sends what is in the outbox to `base_url`, through the BaRS proxy."""
+    """Sends what is in the outbox through the BaRS proxy."""
 
     def __init__(
         self,
         engine: Engine,
-        transport: Transport,
+        calls: BarsCalls,
         *,
-        base_url: str,
-        tokens: TokenSource | None,
         node: str,
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._engine = engine
-        self._transport = transport
-        self._base_url = base_url.rstrip("/")
-        self._tokens = tokens
+        self._calls = calls
+        self._read_before = ReadBefore(engine, calls)
         self._node = node
         self._chance = chance
+        self._under_way: set[asyncio.Task[None]] = set()
         self.state = DeliveryState()
 
     async def work(self) -> bool:
-        """Send one batch of due parcels; False when there are none."""
+        """Send one batch of due parcels and wait for all of it; False when there are none."""
+        begun = await self._begin()
+        if self._under_way:
+            await asyncio.wait(self._under_way)
+        return begun
+
+    async def work_on(self) -> bool:
+        """Begin as many parcels as there is room for: one slow service must not hold up the others."""
+        begun = await self._begin()
+        if len(self._under_way) >= AT_ONCE:
+            await asyncio.wait(self._under_way, return_when=asyncio.FIRST_COMPLETED)
+        return begun
+
+    async def _begin(self) -> bool:
         parcels = await claims.claim_parcels(
-            self._engine.database, node=self._node, now=self._engine.now(), lease=LEASE, limit=BATCH
+            self._engine.database,
+            node=self._node,
+            now=self._engine.now(),
+            lease=LEASE,
+            limit=AT_ONCE - len(self._under_way),
         )
-        results = await asyncio.gather(*(self._deliver(parcel) for parcel in parcels), return_exceptions=True)
-        for result in results:
-            if isinstance(result, BaseException):
-                # The lease runs out and the parcel is tried again; the failure must not pass unseen meanwhile.
-                log.error("a parcel could not be settled", exc_info=result)
+        for parcel in parcels:
+            task = asyncio.create_task(self._deliver(parcel), name=f"parcel {parcel.id}")
+            self._under_way.add(task)
+            task.add_done_callback(self._done)
         return bool(parcels)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._under_way.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            # The lease runs out and the parcel is tried again; the failure must not pass unseen meanwhile.
+            self.state.failures += 1
+            log.error("a parcel could not be settled", exc_info=task.exception())
 
     async def _deliver(self, parcel: Parcel) -> None:
         if not await self._still_wanted(parcel):
             await self._withdraw(parcel)
             return
         started = time.monotonic()
-        answer, body = await self._send(parcel)
+        checked = await self._read_before.check(parcel)
+        called = Called(answer=checked.instead) if checked.instead is not None else await self._post(checked.parcel)
         took_ms = (time.monotonic() - started) * 1000
-        await self._settle(parcel, answer, body, took_ms=took_ms)
+        await self._settle(parcel, called.answer, called.body, took_ms=took_ms)
+
+    async def _post(self, parcel: Parcel) -> Called:
+        return await self._calls.post_message(parcel.body, parcel.headers)
 
     async def _still_wanted(self, parcel: Parcel) -> bool:
-        """A request whose case no longer waits for it would only start work that nobody wants."""
-        if parcel.kind != MessageKind.REQUEST:
-            return True
-        stored = await queries.case_by_id(self._engine.database, parcel.case_id)
-        return stored is not None and stored.case.state == "sent"
+        """A request that nobody waits for any more would only start work; what follows one never sent is moot, too."""
+        if parcel.kind == MessageKind.REQUEST:
+            stored = await queries.case_by_id(self._engine.database, parcel.case_id)
+            return stored is not None and stored.case.state == "sent"
+        if parcel.kind in CHECKED_KINDS:
+            return not await queries.request_was_withdrawn(self._engine.database, parcel.case_id)
+        return True
 
     async def _withdraw(self, parcel: Parcel) -> None:
         async with self._engine.database.begin() as connection:
             await claims.settle_parcel(connection, parcel, state="withdrawn", at=self._engine.now())
-
-    async def _send(self, parcel: Parcel) -> tuple[Answer, bytes | None]:
-        answer, body = await self._post(parcel)
-        if answer.verdict is Verdict.RENEW_TOKEN:
-            answer, body = await self._post(parcel)
-        return answer, body
-
-    async def _post(self, parcel: Parcel) -> tuple[Answer, bytes | None]:
-        try:
-            token = await self._tokens.token() if self._tokens is not None else None
-            headers = parcel.headers | ({"Authorization": f"Bearer {token}"} if token else {})
-            got = await self._transport.post(f"{self._base_url}/$process-message", body=parcel.body, headers=headers)
-        except (NoAnswerError, NoTokenError) as error:
-            log.warning("no answer to a message", extra={"outbox_id": str(parcel.id), "error": str(error)})
-            return no_answer(), None
-        answer = _read(got, parcel)
-        if answer.verdict is Verdict.RENEW_TOKEN and self._tokens is not None and token is not None:
-            self._tokens.forget(token)
-        return answer, got.body
 
     async def _settle(self, parcel: Parcel, answer: Answer, body: bytes | None, *, took_ms: float) -> None:
         engine, now = self._engine, self._engine.now()
@@ -163,12 +173,6 @@ class Outbox:
                     "from": answer.origin.value,
                 },
             )
-
-
-def _read(got: HttpAnswer, parcel: Parcel) -> Answer:
-    return classify_answer(
-        got.status, got.headers, got.body, request_id=parcel.request_id, correlation_id=parcel.correlation_id
-    )
 
 
 def _error(answer: Answer) -> str:

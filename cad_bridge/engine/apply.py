@@ -23,7 +23,7 @@ from cad_bridge.workflow.effects import (
     Tell,
     Withdraw,
 )
-from cad_bridge.workflow.vocabulary import DeadlineKind, EventType
+from cad_bridge.workflow.vocabulary import DeadlineKind, EventType, MessageKind
 
 Render = Callable[[StoredCase, Send], Outgoing]
 
@@ -133,6 +133,8 @@ class Application:
             remote_service=self.stored.conversation.remote_service,
         )
         self.work.add_message(message)
+        if effect.kind in {MessageKind.REQUEST, MessageKind.UPDATE}:
+            self.work.hold_request(self.stored.id, outgoing.body, at=self.now)
         self.work.enqueue(
             id=self.new_id(),
             case_id=self.stored.id,

@@ -112,6 +112,15 @@ class Engine:
         await self.apply(work, stored, decision, before=loaded, by=command.by, now=now)
         return Handled(stored=stored, decision=decision)
 
+    async def cancellation_on(self, case_id: UUID, body: bytes, current: bytes) -> bytes:
+        """A queued cancellation made anew on the version of the request that was just read back."""
+        async with self.database.connect() as connection:
+            request = await queries.held_request(connection, case_id)
+        stored = await queries.case_by_id(self.database, case_id)
+        assert request is not None, "a queued message belongs to a case with a request"
+        assert stored is not None, "a queued message belongs to a case"
+        return self.writer.rewrite_cancellation(stored, body, request=request, current=current, now=self.now())
+
     async def apply(
         self,
         work: UnitOfWork,
@@ -125,7 +134,7 @@ class Engine:
     ) -> None:
         """Add the writes of a decision to `work`; `request` saves reading the request again."""
         if request is None and any(needs_request(effect) for effect in decision.of(Send)):
-            request = await queries.message_body(work.connection, case_id=stored.id, kind="request")
+            request = await queries.held_request(work.connection, stored.id)
         Application(
             work=work,
             stored=stored,

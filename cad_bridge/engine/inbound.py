@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 from uuid import UUID
 
+import orjson
 from sqlalchemy import text
 
 from cad_bridge.engine.core import Engine
@@ -13,14 +15,17 @@ from cad_bridge.engine.messages import own_encounter
 from cad_bridge.engine.verdicts import Reply, issue_as_json
 from cad_bridge.fhir.build_acknowledgement import acknowledgement_bundle
 from cad_bridge.fhir.encounters import EncounterFacts
+from cad_bridge.fhir.facts import read_facts
 from cad_bridge.fhir.issues import Issue
+from cad_bridge.fhir.merge import Merged, merge_update
 from cad_bridge.fhir.read_request import read_request
 from cad_bridge.fhir.read_response import read_outcome, read_rejection
 from cad_bridge.protocol.addressing import KnownConversation
-from cad_bridge.protocol.errors import CONFLICT, NOT_FOUND, NOT_SUPPORTED, UNSUPPORTED_FUNCTION, Fault, Refused
+from cad_bridge.protocol.errors import CONFLICT, NOT_FOUND, NOT_SUPPORTED, Fault, Refused
 from cad_bridge.protocol.headers import RequestHeaders
 from cad_bridge.protocol.receive import Accepted
 from cad_bridge.protocol.services import canonical
+from cad_bridge.store import queries
 from cad_bridge.store.rows import Conversation, Loaded, StoredCase
 from cad_bridge.store.unit_of_work import UnitOfWork
 from cad_bridge.workflow import commands
@@ -68,6 +73,7 @@ class Inbound:
             self.raw, issued_ids=stored.conversation.issued_ids, encounter=own_encounter(stored)
         )
         self.work.add_case(stored)
+        self.work.hold_request(stored.id, self.raw, at=now)
         await self.engine.apply(
             self.work, stored, decision, before=None, by=facts.source_endpoint or "", now=now, request=self.raw
         )
@@ -120,13 +126,13 @@ class Inbound:
             updated_at=now,
         )
 
-    def _issued_ids(self) -> dict[str, str]:
+    def _issued_ids(self, known: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
         """Ids for everything that came without one, and for the ServiceRequest always: ours alone are unique (S13)."""
         ids = {}
         for entry in self.accepted.bundle.get("entry", []):
             resource, full_url = entry.get("resource", {}), entry.get("fullUrl")
             always = resource.get("resourceType") == "ServiceRequest"
-            if full_url and (always or "id" not in resource):
+            if full_url and full_url not in known and (always or "id" not in resource):
                 ids[full_url] = str(self.engine.new_id())
         return ids
 
@@ -139,19 +145,54 @@ class Inbound:
         return f"{self.accepted.service.ods_code}-{self.engine.now():%Y%m%d}-{number:05d}"
 
     async def update(self) -> Reply | Refused:
-        """DT-04: an update of a request that is held."""
-        return self._refused(UNSUPPORTED_FUNCTION, "Updates are not taken here; cancel and send anew.")
+        """DT-04: merged resource by resource, all or nothing (CORE-UPD-01 to CORE-UPD-06)."""
+        loaded = await self._held_case()
+        if loaded is None:
+            return self._not_held("CORE-UPD-10")
+        held = await queries.held_request(self.work.connection, loaded.stored.id)
+        assert held is not None, "a received case holds its request"
+        conversation = loaded.stored.conversation
+        merged = merge_update(
+            held,
+            self.raw,
+            issued_ids=conversation.issued_ids,
+            own_full_urls=frozenset({conversation.encounter_full_url}),
+        )
+        return await self._take_update(loaded, merged)
+
+    async def _take_update(self, loaded: Loaded, merged: Merged) -> Reply | Refused:
+        bundle = orjson.loads(merged.body)
+        content, issues = read_request(bundle)
+        facts = read_facts(bundle)
+        command = commands.UpdateReceived(
+            changed=merged.changed,
+            arp=Priority.parse(facts.arp),
+            clock_start=facts.careplan_period_start,
+            breach_at=facts.occurrence_end,
+            by=self.accepted.facts.source_endpoint or "",
+        )
+        ids = loaded.stored.conversation.issued_ids | self._issued_ids(known=loaded.stored.conversation.issued_ids)
+        found = tuple(issue_as_json(issue) for issue in (*self.accepted.warnings, *issues))
+
+        def change(stored: StoredCase) -> StoredCase:
+            return stored.evolve(
+                content=content.model_dump(mode="json", exclude_none=True),
+                warnings=found,
+                conversation=replace(stored.conversation, issued_ids=ids),
+            )
+
+        handled = await self.engine.decide_in(self.work, loaded, command, change=change)
+        if handled.decision.refusal is not None:
+            return self._conflict(handled.decision.refusal.why)
+        self.work.hold_request(handled.stored.id, merged.body, at=self.engine.now())
+        body = acknowledgement_bundle(self.raw, issued_ids=ids, encounter=own_encounter(handled.stored))
+        return self._done(handled.stored, kind="update", body=body, issues=issues)
 
     async def cancel(self) -> Reply | Refused:
         """DT-09, DT-09b: the requester no longer wants it; only something current can be cancelled (G-03)."""
         loaded = await self._held_case()
         if loaded is None:
-            return Refused.because(
-                NOT_FOUND,
-                "The ServiceRequest is not held here.",
-                expression="Bundle.entry.resource.ofType(ServiceRequest)",
-                rule="CORE-CAN-06",
-            )
+            return self._not_held("CORE-CAN-06")
         facts = self.accepted.facts
         command = commands.CancellationReceived(status=facts.sr_status or "", by=facts.source_endpoint or "")
         handled = await self.engine.decide_in(self.work, loaded, command)
@@ -163,6 +204,14 @@ class Inbound:
             encounter=own_encounter(handled.stored, period_end=self.engine.now()),
         )
         return self._done(handled.stored, kind="cancellation", body=body)
+
+    def _not_held(self, rule: str) -> Refused:
+        return Refused.because(
+            NOT_FOUND,
+            "The ServiceRequest is not held here.",
+            expression="Bundle.entry.resource.ofType(ServiceRequest)",
+            rule=rule,
+        )
 
     async def _held_case(self) -> Loaded | None:
         """The one case that is meant: the only one found, else the only one that is current (decision 7)."""

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
+
+import orjson
 
 from cad_bridge.fhir.build_cancellation import cancellation_bundle
 from cad_bridge.fhir.build_outcome import final_bundle
 from cad_bridge.fhir.build_request import request_bundle
 from cad_bridge.fhir.build_response import interim_bundle, rejection_bundle
+from cad_bridge.fhir.build_update import update_bundle
 from cad_bridge.fhir.content import Outcome, RejectionReason, Request
 from cad_bridge.fhir.content_clinical import Practitioner
 from cad_bridge.fhir.envelope import Envelope, OwnEncounter, Party
@@ -54,11 +57,19 @@ class _Kind:
 
 _KINDS = {
     MessageKind.REQUEST: _Kind(REQUEST_VALIDATION, REQUEST, "new", keeps_bundle_id=True),
+    MessageKind.UPDATE: _Kind(REQUEST_VALIDATION, REQUEST, "update", keeps_bundle_id=True),
     MessageKind.CANCELLATION: _Kind(REQUEST_CANCELLED, REQUEST, "update", keeps_bundle_id=True),
     MessageKind.INTERIM: _Kind(RESPONSE_INTERIM, RESPONSE, "new", keeps_bundle_id=False),
     MessageKind.REJECTION: _Kind(RESPONSE_INTERIM, RESPONSE, "new", keeps_bundle_id=False),
     MessageKind.FINAL: _Kind(RESPONSE_FULL, RESPONSE, "update", keeps_bundle_id=False),
 }
+
+
+def cancellation_facts(body: bytes) -> tuple[Literal["revoked", "entered-in-error"], str]:
+    """Status and reason of a cancellation of ours, read back from its own bytes."""
+    bundle = orjson.loads(body)
+    request = next(e["resource"] for e in bundle["entry"] if e["resource"]["resourceType"] == "ServiceRequest")
+    return "revoked" if request["status"] == "revoked" else "entered-in-error", request["reasonCode"][0]["text"]
 
 
 def needs_request(effect: Send) -> bool:
@@ -84,6 +95,41 @@ class MessageWriter:
         request_id = self._new_id()
         headers = self._headers(stored, kind, service, _reason(kind, send), request_id=request_id)
         return Outgoing(body=body, headers=headers, bundle_id=bundle_id, request_id=str(request_id))
+
+    def read_headers(self, local_service: str, remote_service: str, correlation_id: str) -> dict[str, str]:
+        """Headers of a read: ids of its own, the correlation id of the conversation (X-34)."""
+        service = self._site.service(local_service)
+        if service is None:
+            raise LookupError("the local service of this case is not configured any more")
+        return outgoing_headers(
+            request_id=self._new_id(),
+            correlation_id=UUID(correlation_id),
+            target=remote_service,
+            organisation=Organisation(ods_code=service.ods_code, name=service.name),
+            product=self._product(),
+        )
+
+    def rewrite_cancellation(
+        self, stored: StoredCase, body: bytes, *, request: bytes, current: bytes, now: datetime
+    ) -> bytes:
+        """A cancellation made anew on the ServiceRequest that was just read back (CORE-UPD-11)."""
+        status, reason = cancellation_facts(body)
+        service, remote = self._service(stored), self._remote(stored)
+        kind, bundle_id = _KINDS[MessageKind.CANCELLATION], stored.conversation.request_bundle_id
+        return cancellation_bundle(
+            request,
+            issued_ids=stored.conversation.issued_ids,
+            status=status,
+            reason_text=reason,
+            envelope=self._envelope(kind, service, remote, bundle_id=bundle_id, now=now),
+            current=current,
+        )
+
+    def _product(self) -> Product:
+        software = self._site.software
+        return Product(
+            identifier_system=PRODUCT_SYSTEM, identifier=software.instance, name=software.name, version=software.version
+        )
 
     def _service(self, stored: StoredCase) -> LocalService:
         service = self._site.service(stored.conversation.local_service)
@@ -121,18 +167,12 @@ class MessageWriter:
     def _headers(
         self, stored: StoredCase, kind: _Kind, service: LocalService, reason: str, *, request_id: UUID
     ) -> dict[str, str]:
-        software = self._site.software
         return outgoing_headers(
             request_id=request_id,
             correlation_id=UUID(stored.conversation.correlation_id),
             target=stored.conversation.remote_service,
             organisation=Organisation(ods_code=service.ods_code, name=service.name),
-            product=Product(
-                identifier_system=PRODUCT_SYSTEM,
-                identifier=software.instance,
-                name=software.name,
-                version=software.version,
-            ),
+            product=self._product(),
             use_context=UseContext(
                 use_case=stored.case.use_case.value, category="validation", event=kind.event, reason=reason
             ),
@@ -151,6 +191,8 @@ def _render(stored: StoredCase, send: Send, envelope: Envelope, *, request: byte
         return request_bundle(Request.model_validate(stored.content), envelope)
     assert request is not None, "the request is kept with the case"
     ids = stored.conversation.issued_ids
+    if send.kind is MessageKind.UPDATE:
+        return update_bundle(request, Request.model_validate(stored.content), issued_ids=ids, envelope=envelope)
     if send.kind is MessageKind.CANCELLATION:
         return cancellation_bundle(
             request, issued_ids=ids, status=send.facts["status"], reason_text=send.facts["reason"], envelope=envelope

@@ -39,6 +39,8 @@ def outcome_of(parcel: Parcel, answer: Answer, body: bytes | None, *, last_try: 
 def _delivered(parcel: Parcel, answer: Answer, body: bytes | None) -> Told:
     if parcel.kind == MessageKind.CANCELLATION:
         return Told(settled_as="delivered", commands=(commands.CancellationConfirmed(by="delivery"),))
+    if parcel.kind == MessageKind.UPDATE:
+        return Told(settled_as="delivered", commands=(commands.UpdateConfirmed(by="delivery"),))
     if parcel.kind != MessageKind.REQUEST:
         return Told(settled_as="delivered")
     if answer.verdict is Verdict.DUPLICATE:
@@ -76,6 +78,8 @@ def _refused(parcel: Parcel, answer: Answer) -> commands.Command:
     match parcel.kind:
         case MessageKind.REQUEST:
             return commands.DeliveryRefused(attempts=attempts, last_error=why, by="delivery")
+        case MessageKind.UPDATE:
+            return commands.UpdateRefused(attempts=attempts, last_error=why, by="delivery")
         case MessageKind.CANCELLATION:
             return commands.CancellationRefused(attempts=attempts, last_error=why, by="delivery")
         case _:

@@ -40,7 +40,7 @@ async def requests_of_patient(
 
 async def _now(database: AsyncEngine, stored: StoredCase) -> dict[str, Any] | None:
     async with database.connect() as connection:
-        request = await queries.message_body(connection, case_id=stored.id, kind="request")
+        request = await queries.held_request(connection, stored.id)
         cancellation = await queries.message_body(connection, case_id=stored.id, kind="cancellation")
     if request is None:
         return None

@@ -21,7 +21,7 @@ def practitioner_facts(practitioner: Practitioner | None, *, by: str) -> dict[st
 
 
 def complete_command(
-    stored: StoredCase, outcome: Outcome, *, by: str, now: datetime
+    stored: StoredCase, outcome: Outcome, *, by: str, now: datetime, read_version: int | None = None
 ) -> tuple[commands.Complete, dict[str, Any]]:
     """The command, and the outcome to keep with the case: its clock start follows the T5 rule (APP4-VS-18, -19)."""
     disposition = outcome.disposition_at or now
@@ -40,5 +40,6 @@ def complete_command(
         new_cad_id=outcome.new_cad_id,
         outcome=kept,
         by=by,
+        read_version=read_version,
     )
     return command, kept

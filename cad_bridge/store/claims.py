@@ -6,6 +6,7 @@ The lease outlives the call's own time-out; when a worker dies, its parcels are 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -69,6 +70,7 @@ def _parcel(row: Any) -> Parcel:
         local_service=found[MESSAGES.c.local_service],
         remote_service=found[MESSAGES.c.remote_service],
         service_request_id=found[CASES.c.service_request_id],
+        checked=found[OUTBOX.c.checked_at] is not None,
     )
 
 
@@ -94,6 +96,14 @@ async def settle_parcel(connection: AsyncConnection, parcel: Parcel, *, state: s
         .where(OUTBOX.c.id == parcel.id)
         .values(state=state, settled_at=at, attempts=parcel.attempts + 1, lease_until=None, leased_by=None)
     )
+
+
+async def mark_checked(connection: AsyncConnection, parcel: Parcel, *, at: datetime, body: bytes | None) -> None:
+    """The other side was read; `body` is the message made anew on what was read, if it had to be."""
+    await connection.execute(update(OUTBOX).where(OUTBOX.c.id == parcel.id).values(checked_at=at))
+    if body is not None:
+        values = {"body": body, "sha256": sha256(body).hexdigest()}
+        await connection.execute(update(MESSAGES).where(MESSAGES.c.id == parcel.message_id).values(**values))
 
 
 async def postpone_parcel(connection: AsyncConnection, parcel: Parcel, *, next_attempt_at: datetime) -> None:

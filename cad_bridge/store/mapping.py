@@ -37,6 +37,8 @@ _CASE = (
     "remote_case_number",
     "delivered",
     "interim_sent",
+    "pending_breach_at",
+    "unread_update",
     "cancel_on_breach",
     "triage",
 )

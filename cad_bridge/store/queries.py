@@ -11,10 +11,13 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, and_, func, nulls_last, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from cad_bridge.store import tables
 from cad_bridge.store.claims import ATTEMPTS, event_of
 from cad_bridge.store.mapping import stored_case
 from cad_bridge.store.rows import Escalation, Event, StoredCase, StoredMessage
-from cad_bridge.store.unit_of_work import CASES, DEADLINES, ESCALATIONS, EVENTS, MESSAGES, OUTBOX
+from cad_bridge.store.unit_of_work import CASES, DEADLINES, ESCALATIONS, EVENTS, MESSAGES, OUTBOX, table_of
+
+HELD = table_of(tables.HeldRequestRow)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +132,13 @@ async def message_body(connection: AsyncConnection, *, case_id: UUID, kind: str)
         .order_by(MESSAGES.c.at.desc())
         .limit(1)
     )
+    body = (await connection.execute(query)).scalar_one_or_none()
+    return None if body is None else bytes(body)
+
+
+async def held_request(connection: AsyncConnection, case_id: UUID) -> bytes | None:
+    """The request of a case as it stands."""
+    query = select(HELD.c.body).where(HELD.c.case_id == case_id)
     body = (await connection.execute(query)).scalar_one_or_none()
     return None if body is None else bytes(body)
 
@@ -267,6 +277,18 @@ def _is_patient(system: str, value: str) -> ColumnElement[bool]:
     if system.lower().endswith("/nhs-number"):
         return or_(known["nhs_number"]["value"].astext == value, local)
     return local
+
+
+async def request_was_withdrawn(engine: AsyncEngine, case_id: UUID) -> bool:
+    """Whether the request of a case was taken back before anybody tried to send it."""
+    query = select(OUTBOX.c.id).where(
+        OUTBOX.c.case_id == case_id,
+        OUTBOX.c.kind == "request",
+        OUTBOX.c.state == "withdrawn",
+        OUTBOX.c.id.not_in(select(ATTEMPTS.c.outbox_id)),
+    )
+    async with engine.connect() as connection:
+        return (await connection.execute(query)).first() is not None
 
 
 async def delivery_of(engine: AsyncEngine, case_id: UUID) -> list[dict[str, Any]]:

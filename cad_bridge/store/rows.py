@@ -194,6 +194,8 @@ class Parcel:
     local_service: str
     remote_service: str
     service_request_id: str | None
+    checked: bool
+    """Whether the other side was read before it was first sent, or need not be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -78,6 +78,8 @@ class CaseRow(SQLModel, table=True):
     dispatch_by: datetime | None = _time(nullable=True)
     delivered: bool
     interim_sent: bool
+    pending_breach_at: datetime | None = _time(nullable=True)
+    unread_update: bool
     cancel_on_breach: bool
     triage: dict[str, Any] = _json()
     content: dict[str, Any] = _json()
@@ -117,6 +119,20 @@ class MessageRow(SQLModel, table=True):
     status: int | None = Field(default=None, sa_column=Column(Integer, nullable=True))
     answer: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
     issues: list[dict[str, Any]] = _json()
+
+
+class HeldRequestRow(SQLModel, table=True):
+    """The request of a case as it stands: the merge of all that came, or the last message that we sent of it.
+
+    Every version before it is among the messages of the case (CORE-UPD-09).
+    """
+
+    __tablename__ = "held_requests"
+
+    case_id: UUID = Field(primary_key=True, foreign_key="cases.id")
+    body: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    versions: int
+    updated_at: datetime = _time()
 
 
 class ReceiptRow(SQLModel, table=True):
@@ -227,6 +243,8 @@ class OutboxRow(SQLModel, table=True):
     lease_until: datetime | None = _time(nullable=True)
     leased_by: str | None = _text(nullable=True)
     settled_at: datetime | None = _time(nullable=True)
+    checked_at: datetime | None = _time(nullable=True)
+    """When the other side was read before this update or cancellation was first sent (CORE-CAN-01)."""
 
 
 class AttemptRow(SQLModel, table=True):

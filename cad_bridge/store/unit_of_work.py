@@ -237,6 +237,10 @@ class UnitOfWork:
         """Keep a message and its exact bytes."""
         self._write("messages", **message_values(message))
 
+    def hold_request(self, case_id: UUID, body: bytes, *, at: datetime) -> None:
+        """The request of a case as it stands from now on."""
+        self._write("held", case_id=case_id, body=body, at=at)
+
     def settle_message(self, id_: UUID, **values: Any) -> None:
         """Say what became of a message that is kept already."""
         self._write(f"message:{','.join(sorted(values))}", b_id=id_, **values)
@@ -277,6 +281,9 @@ class UnitOfWork:
                 await self._update(ESCALATIONS, rows)
             elif what.startswith("message:"):
                 await self._update(MESSAGES, rows)
+        held = self._writes.get("held", [])
+        if held:
+            await self._connection.execute(text(_HOLD), held)
         await self._insert(RECEIPTS, "receipts")
         await self._insert(IDEMPOTENCY, "idempotency")
         await self._flush_outbox()
@@ -360,6 +367,11 @@ WHERE case_id = :b_case AND kind = :b_kind AND state = 'pending' AND attempts = 
 """
 
 
+_HOLD = """
+INSERT INTO held_requests (case_id, body, versions, updated_at) VALUES (:case_id, :body, 1, :at)
+ON CONFLICT (case_id) DO UPDATE
+SET body = excluded.body, versions = held_requests.versions + 1, updated_at = excluded.updated_at
+"""
 _MESSAGE_COLUMNS = tuple(field.name for field in fields(NewMessage))
 
 

@@ -33,6 +33,10 @@ class Case:
     delivered: bool = False
     """Whether the other side is known to hold our request: its 200, a 409 duplicate or any genuine response."""
     interim_sent: bool = False
+    pending_breach_at: datetime | None = None
+    """A later breach time that was sent and that the responder has not taken yet; until then the earlier one holds."""
+    unread_update: bool = False
+    """Whether the requester has updated the case since a clinician of ours last acted on it."""
     cancel_on_breach: bool = False
     """Whether the responder wants to be told by cancellation when the failsafe has taken the case back."""
 

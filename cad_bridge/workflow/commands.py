@@ -76,6 +76,22 @@ class ResponseRefused(Command):
     last_error: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateConfirmed(Command):
+    """The responder took our update."""
+
+    name: ClassVar[str] = "update_confirmed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateRefused(Command):
+    """The responder would not take our update, or could not be reached with it."""
+
+    name: ClassVar[str] = "update_refused"
+    attempts: int
+    last_error: str
+
+
 # --- what the responder told us -------------------------------------------------------------------
 
 
@@ -157,6 +173,17 @@ class Cancel(Command):
     mistaken: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Update(Command):
+    """The CAD has learnt more. `changed` names the parts of the content that differ (APP4-VR-13)."""
+
+    name: ClassVar[str] = "update"
+    changed: tuple[str, ...]
+    arp: Priority | None
+    clock_start: datetime | None
+    breach_at: datetime
+
+
 # --- what a responder's clinician does ------------------------------------------------------------
 
 
@@ -196,6 +223,19 @@ class Complete(Command):
     clock_start: datetime | None
     new_cad_id: str | None = None
     outcome: dict[str, Any] = field(default_factory=dict)
+    read_version: int | None = None
+    """The version of the case that the clinician had before them, where their system says so."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateReceived(Command):
+    """The requester has sent an update (DT-04): what changed, and the facts as they are now."""
+
+    name: ClassVar[str] = "update"
+    changed: tuple[str, ...]
+    arp: Priority | None
+    clock_start: datetime | None
+    breach_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -76,6 +76,9 @@ def decide(
     rule = f"{workflow.table.name}: {row.state} x {row.trigger} -> {row.to or row.kind}"
     if row.kind is Kind.REJECT:
         return Decision(case=case, rule=rule, refusal=Refusal(why=row.why))
+    if _is_stale(case, command):
+        why = "The requester has updated the case since: read it again and complete with its version."
+        return Decision(case=case, rule=f"{rule} (stale)", refusal=Refusal(why=why))
     after = _moved(workflow, case, row)
     outcome, effects = workflow.effects[command.trigger](
         Turn(before=case, after=after, command=command, row=row, now=now, policy=policy)
@@ -87,6 +90,13 @@ def decide(
 def moves(case: Case, command: commands.Command) -> bool:
     """Whether the command moves the case, so that what it carries counts; otherwise it is kept and shown only."""
     return WORKFLOWS[case.use_case, case.side].table.row(case, command.trigger).kind is Kind.MOVE
+
+
+def _is_stale(case: Case, command: commands.Command) -> bool:
+    """A completion by somebody who cannot have seen the requester's last update."""
+    if not isinstance(command, commands.Complete):
+        return False
+    return command.read_version != case.version if command.read_version is not None else case.unread_update
 
 
 def _moved(workflow: Workflow, case: Case, row: Row) -> Case:

@@ -174,7 +174,9 @@ def _late_final(turn: Turn, case: Case, command: commands.FinalReceived) -> Outc
     """Kept and shown, never acted on by itself; a higher priority than the one acted on escalates anew."""
     would_be, guessed = _take_outcome(case, command)
     told = _late(turn, {"response": "final"} | _final_data(command, would_be, guessed=guessed))
-    if not (command.dispatch_required and command.arp is not None and command.arp.raises(case.arp)):
+    # A contradictory one counts as asking for dispatch, late as well as in time: the safer of its two readings.
+    asks_for_dispatch = command.dispatch_required or command.contradictory
+    if not (asks_for_dispatch and command.arp is not None and command.arp.raises(case.arp)):
         return case, told
     return would_be, (*told, escalate(turn, EscalationReason.PRIORITY_RAISED, data={"arp": command.arp}))
 
@@ -233,6 +235,7 @@ def _breach_due(turn: Turn) -> Outcome:
 def _cancel_at_responder(status: str, reason: str) -> tuple[Effect, ...]:
     return (
         Withdraw(kind=MessageKind.REQUEST),
+        Withdraw(kind=MessageKind.UPDATE),
         Send(kind=MessageKind.CANCELLATION, facts={"status": status, "reason": reason}),
     )
 
@@ -273,6 +276,44 @@ def _cancel(turn: Turn) -> Outcome:
     return turn.after, (told, *stop_protection(), *_tell_responder(turn, command.reason, status))
 
 
+def _update(turn: Turn) -> Outcome:
+    """An earlier breach time holds at once; a later one only when the responder has taken it (DESIGN section 6)."""
+    if not turn.moved:
+        return turn.after, ()
+    command = cast(commands.Update, turn.command)
+    held = turn.after.breach_at
+    earlier = held is None or command.breach_at <= held
+    case = turn.after.evolve(
+        arp=command.arp,
+        clock_start=command.clock_start,
+        dispatch_by=dispatch_by(command.arp, command.clock_start),
+        breach_at=command.breach_at if earlier else held,
+        pending_breach_at=None if earlier else command.breach_at,
+    )
+    armed = (Arm(kind=DeadlineKind.BREACH, due_at=command.breach_at),) if earlier else ()
+    facts = {"changed": list(command.changed), "breach_at": command.breach_at}
+    return case, (*armed, Send(kind=MessageKind.UPDATE, facts=facts))
+
+
+def _update_confirmed(turn: Turn) -> Outcome:
+    later = turn.after.pending_breach_at
+    told = Tell(type=EventType.CASE_UPDATED, data={"changed": ["content"], "update": "taken", "breach_at": later})
+    if later is None:
+        return turn.after, (told,)
+    case = turn.after.evolve(breach_at=later, pending_breach_at=None)
+    armed = (Arm(kind=DeadlineKind.BREACH, due_at=later),) if turn.before.state in PROTECTED else ()
+    return case, (told, *armed)
+
+
+def _update_refused(turn: Turn) -> Outcome:
+    command = cast(commands.UpdateRefused, turn.command)
+    data = {"attempts": command.attempts, "last_error": command.last_error}
+    return turn.after.evolve(pending_breach_at=None), (
+        Tell(type=EventType.DELIVERY_FAILED, data={"message": "update"} | data),
+        escalate(turn, EscalationReason.UPDATE_REFUSED, data=data),
+    )
+
+
 def _cancellation_confirmed(turn: Turn) -> Outcome:
     return turn.after, (Tell(type=EventType.CASE_UPDATED, data={"changed": ["cancellation"], "cancellation": "taken"}),)
 
@@ -302,6 +343,9 @@ EFFECTS: dict[str, Callable[[Turn], Outcome]] = {
     "dispatch": _dispatch,
     "close": _close,
     "cancel": _cancel,
+    "update": _update,
+    "update_confirmed": _update_confirmed,
+    "update_refused": _update_refused,
     "cancellation_confirmed": _cancellation_confirmed,
     "cancellation_refused": _cancellation_refused,
 }

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, cast
 
 from cad_bridge.workflow import commands
+from cad_bridge.workflow import validation_responder as states
 from cad_bridge.workflow.case import Case, dispatch_by
 from cad_bridge.workflow.effects import Arm, Disarm, Effect, Send, Tell
 from cad_bridge.workflow.policy import Policy
@@ -50,7 +51,10 @@ def _complete(turn: Turn) -> Outcome:
     command = cast(commands.Complete, turn.command)
     arp = command.arp or turn.after.arp
     case = turn.after.evolve(
-        arp=arp, clock_start=command.clock_start, dispatch_by=dispatch_by(arp, command.clock_start)
+        arp=arp,
+        clock_start=command.clock_start,
+        dispatch_by=dispatch_by(arp, command.clock_start),
+        unread_update=False,
     )
     data: dict[str, Any] = {
         "dispatch_required": command.dispatch_required,
@@ -64,6 +68,20 @@ def _complete(turn: Turn) -> Outcome:
         data["new_cad_id"] = command.new_cad_id
     sent = Send(kind=MessageKind.FINAL, facts={"interim_sent": case.interim_sent, "outcome": command.outcome})
     return case, (_TAKEN, Tell(type=EventType.CASE_COMPLETED, data=data), sent)
+
+
+def _update(turn: Turn) -> Outcome:
+    """What the requester has learnt since; a clinician at work must see it before they complete."""
+    command = cast(commands.UpdateReceived, turn.command)
+    case = turn.after.evolve(
+        arp=command.arp or turn.after.arp,
+        clock_start=command.clock_start or turn.after.clock_start,
+        breach_at=command.breach_at or turn.after.breach_at,
+        unread_update=turn.before.state != states.RECEIVED,
+    )
+    case = case.evolve(dispatch_by=dispatch_by(case.arp, case.clock_start))
+    data = {"changed": list(command.changed), "breach_at": case.breach_at, "arp": case.arp}
+    return case, (Tell(type=EventType.CASE_UPDATED, data=data),)
 
 
 def _cancellation(turn: Turn) -> Outcome:
@@ -92,6 +110,7 @@ EFFECTS: dict[str, Callable[[Turn], Outcome]] = {
     "start": _start,
     "reject": _reject,
     "complete": _complete,
+    "update": _update,
     "cancellation": _cancellation,
     "intake_overdue": _intake_overdue,
     "response_refused": _response_refused,

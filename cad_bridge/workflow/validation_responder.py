@@ -15,7 +15,7 @@ FINISHED = "finished"
 CANCELLED = "cancelled"
 
 STATES = (RECEIVED, ACCEPTED, IN_PROGRESS, REJECTED, FINISHED, CANCELLED)
-TRIGGERS = ("accept", "start", "reject", "complete", "cancellation", "intake_overdue", "response_refused")
+TRIGGERS = ("accept", "start", "reject", "complete", "update", "cancellation", "intake_overdue", "response_refused")
 
 _ENDED = "rejected finished cancelled"
 _OVER = "The case has ended here."
@@ -35,6 +35,8 @@ TABLE = StateTable(
         *rejects("reject", _ENDED, _OVER),
         *moves("complete", received=FINISHED, accepted=FINISHED, in_progress=FINISHED),
         *rejects("complete", _ENDED, _OVER),
+        *moves("update", received=RECEIVED, accepted=ACCEPTED, in_progress=IN_PROGRESS),
+        *rejects("update", _ENDED, "The request is no longer current."),
         *moves("cancellation", received=CANCELLED, accepted=CANCELLED, in_progress=CANCELLED),
         *rejects("cancellation", _ENDED, "The request is no longer current."),
         *moves("intake_overdue", received=RECEIVED),

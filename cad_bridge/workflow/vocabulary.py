@@ -118,6 +118,7 @@ class EscalationReason(StrEnum):
     DISPATCH_OVERDUE = "dispatch-overdue"
     INTAKE_OVERDUE = "intake-overdue"
     CANCELLATION_REFUSED = "cancellation-refused"
+    UPDATE_REFUSED = "update-refused"
     RESPONSE_UNDELIVERABLE = "response-undeliverable"
     UNRECOGNISED_RESPONSE = "unrecognised-response"
 
@@ -145,6 +146,7 @@ class MessageKind(StrEnum):
     """What one of our own messages is for; the bundle is rendered from this and the case."""
 
     REQUEST = "request"
+    UPDATE = "update"
     CANCELLATION = "cancellation"
     INTERIM = "interim"
     REJECTION = "rejection"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Header, Query
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from cad_bridge.engine.core import NoSuchCaseError
@@ -156,10 +156,22 @@ async def reject(case_id: UUID, body: Rejection, context: Context, client: Clini
 
 
 @router.post("/cases/{case_id}/complete")
-async def complete(case_id: UUID, body: Outcome, context: Context, client: Clinician) -> dict[str, Any]:
-    """The consultation has ended; the requester gets the final response."""
+async def complete(
+    case_id: UUID,
+    body: Outcome,
+    context: Context,
+    client: Clinician,
+    if_match: Annotated[str | None, Header(pattern=r'^"?[0-9]+"?$', description="The version that was read.")] = None,
+) -> dict[str, Any]:
+    """The consultation has ended; the requester gets the final response.
+
+    If-Match holds the `version` of the case that the clinician had before them. It is needed once the requester has
+    updated the case since the clinician accepted it, so that nobody completes what they have not seen.
+    """
     stored = await visible_case(context, client, case_id)
-    command, outcome = complete_command(stored, body, by=client.name, now=context.now())
+    command, outcome = complete_command(
+        stored, body, by=client.name, now=context.now(), read_version=int(if_match.strip('"')) if if_match else None
+    )
     return await _act(context, client, case_id, command, outcome=outcome)
 
 

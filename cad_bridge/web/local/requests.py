@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from hashlib import sha256
 from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import APIRouter, Header, Request, Response
 
 from cad_bridge.engine.requests import IdempotencyKey, RequestRefusedError, open_request
+from cad_bridge.engine.updates import update_request
 from cad_bridge.fhir import content
 from cad_bridge.protocol.services import canonical
-from cad_bridge.web.local.access import Cad, Context
+from cad_bridge.web.local.access import Cad, Context, visible_case
 from cad_bridge.web.local.views import case_view
-from cad_bridge.web.problems import ProblemError, invalid
+from cad_bridge.web.problems import ProblemError, does_not_fit, invalid
+from cad_bridge.workflow.vocabulary import Side
 
 router = APIRouter(tags=["requests"])
 
@@ -43,6 +46,24 @@ async def open_validation(
     if opened.repeated:
         response.headers["Idempotency-Replayed"] = "true"
     return case_view(opened.stored)
+
+
+@router.post("/cases/{case_id}/update", status_code=202)
+async def update(case_id: UUID, body: content.Request, context: Context, client: Cad) -> dict[str, Any]:
+    """Send what has changed; the whole content is given again. Whether the responder takes it is told as an event.
+
+    An earlier breach time holds from now on, a later one only when the responder has taken it.
+    """
+    stored = await visible_case(context, client, case_id)
+    if stored.case.side is not Side.REQUESTER:
+        raise does_not_fit("A responder case has no such action.")
+    try:
+        handled = await update_request(context.engine, case_id, _of_client(body, client.services), by=client.name)
+    except RequestRefusedError as error:
+        raise _problem(error) from None
+    if handled.decision.refusal is not None:
+        raise does_not_fit(handled.decision.refusal.why)
+    return case_view(handled.stored)
 
 
 def _of_client(body: content.Request, services: tuple[str, ...]) -> content.Request:

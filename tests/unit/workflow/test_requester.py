@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -243,7 +243,7 @@ def test_at_breach_the_failsafe_puts_the_case_back_on_the_original_outcome(state
 def test_the_responder_is_told_by_cancellation_where_the_service_wants_it() -> None:
     decision = _decide(requester_case(cancel_on_breach=True), commands.BreachDue(due_at=NOW))
     assert [effect.kind for effect in decision.of(Send)] == [MessageKind.CANCELLATION]
-    assert [effect.kind for effect in decision.of(Withdraw)] == [MessageKind.REQUEST]
+    assert [effect.kind for effect in decision.of(Withdraw)] == [MessageKind.REQUEST, MessageKind.UPDATE]
 
 
 @pytest.mark.parametrize("state", ["returned", "dispatch_required", "completed", *ENDED])
@@ -308,6 +308,45 @@ def test_a_cancellation_says_whether_the_request_was_meant(mistaken: bool, statu
     assert decision.case.state == "cancelled"
     assert decision.of(Send)[0].facts == {"status": status, "reason": "Patient called back"}
     assert _told(decision) == [EventType.CASE_CANCELLED]
+
+
+def _update(breach_at: datetime) -> commands.Update:
+    return commands.Update(changed=("triage",), arp=Priority.C3, clock_start=NOW, breach_at=breach_at)
+
+
+@pytest.mark.parametrize("state", ["sent", "pending"])
+@pytest.mark.req("APP4-VR-13")
+def test_an_earlier_breach_time_holds_at_once(state: str) -> None:
+    earlier = NOW + timedelta(minutes=20)
+    decision = _decide(requester_case(state=state), _update(earlier))
+    assert decision.case.state == state
+    assert decision.case.breach_at == earlier
+    assert _armed(decision) == {DeadlineKind.BREACH: earlier}
+    assert [effect.kind for effect in decision.of(Send)] == [MessageKind.UPDATE]
+
+
+def test_a_later_breach_time_holds_only_when_the_responder_has_taken_it() -> None:
+    case, later = requester_case(), NOW + timedelta(minutes=60)
+    sent = _decide(case, _update(later))
+    assert sent.case.breach_at == case.breach_at
+    assert _armed(sent) == {}
+    taken = _decide(sent.case, commands.UpdateConfirmed())
+    assert taken.case.breach_at == later
+    assert _armed(taken) == {DeadlineKind.BREACH: later}
+    refused = _decide(sent.case, commands.UpdateRefused(attempts=1, last_error="refused"))
+    assert refused.case.breach_at == case.breach_at
+    assert refused.case.pending_breach_at is None
+    assert _reasons(refused) == [EscalationReason.UPDATE_REFUSED]
+
+
+def test_a_confirmed_update_rearms_nothing_once_protection_has_ended() -> None:
+    case = requester_case(state="breached", pending_breach_at=NOW + timedelta(minutes=60))
+    assert _armed(_decide(case, commands.UpdateConfirmed())) == {}
+
+
+@pytest.mark.req("APP4-VR-14")
+def test_no_update_after_the_interim_response() -> None:
+    assert _decide(requester_case(state="in_progress"), _update(NOW)).refusal is not None
 
 
 @pytest.mark.parametrize("state", ["sent", "pending", "in_progress", "undelivered"])

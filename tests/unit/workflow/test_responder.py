@@ -91,6 +91,29 @@ def test_completion_sends_the_final_response_and_says_whether_an_interim_went_be
 
 
 @pytest.mark.parametrize("state", OPEN)
+@pytest.mark.req("APP4-VR-15")
+def test_an_update_takes_the_facts_as_they_are_now(state: str) -> None:
+    command = commands.UpdateReceived(
+        changed=("CarePlan",), arp=Priority.C2, clock_start=NOW, breach_at=NOW + timedelta(minutes=9)
+    )
+    decision = _decide(command, state=state)
+    assert decision.case.state == state
+    assert decision.case.arp is Priority.C2
+    assert decision.case.breach_at == NOW + timedelta(minutes=9)
+    assert [effect.type for effect in decision.of(Tell)] == [EventType.CASE_UPDATED]
+    assert decision.case.unread_update is (state != "received")
+
+
+def test_a_completion_by_somebody_who_has_not_seen_the_update_is_refused() -> None:
+    updated = {"state": "in_progress", "unread_update": True, "version": 9}
+    assert _decide(_complete(), **updated).refusal is not None
+    assert _decide(_complete(read_version=8), **updated).refusal is not None
+    seen = _decide(_complete(read_version=9), **updated)
+    assert seen.case.state == "finished"
+    assert not seen.case.unread_update
+
+
+@pytest.mark.parametrize("state", OPEN)
 def test_a_cancellation_ends_an_open_case(state: str) -> None:
     decision = _decide(commands.CancellationReceived(status="revoked", reason="Called back"), state=state)
     assert decision.case.state == "cancelled"
