@@ -200,4 +200,5 @@ def _extension(schema: dict[str, Any], fields: tuple[Field, ...]) -> dict[str, A
         if field.choice and field.primitive:
             both = {"required": [field.name, f"_{field.name}"]}
             forms += [both | {"maxProperties": 3}, {"allOf": [both, with_id], "maxProperties": 4}]
-    return schema | {"anyOf": forms, "$comment": "ext-1|"}
+    schema["allOf"].append({"anyOf": forms, "$comment": "ext-1|"})
+    return schema

@@ -1,0 +1,84 @@
+"""Bytes that are no plain JSON object are refused before anything is read in them."""
+
+from __future__ import annotations
+
+import orjson
+import pytest
+
+from cad_bridge.fhir.issues import Severity
+from cad_bridge.fhir.structure import check_structure
+from tests.unit.fhir.messages import SORTS, message
+
+FULL = next(sort for sort in SORTS if sort.payload == "6" and sort.kind == "update")
+
+
+@pytest.mark.parametrize(
+    ("raw", "rule"),
+    [
+        (b"", "json-syntax"),
+        (b"   ", "json-syntax"),
+        (b"nonsense", "json-syntax"),
+        (b'{"resourceType":"Bundle"', "json-syntax"),
+        (b'{"resourceType":"Bundle"} {}', "json-syntax"),
+        (b'{"a":NaN}', "json-syntax"),
+        (b'{"a":Infinity}', "json-syntax"),
+        (b'{"a":1e999}', "json-syntax"),
+        (b'{"a":"\xff"}', "json-syntax"),
+        (b'{"a":"\xed\xa0\x80"}', "json-syntax"),
+        (b'{"a":"\\ud800"}', "json-syntax"),
+        (b'\xef\xbb\xbf{"resourceType":"Bundle"}', "json-syntax"),
+        (b'{"a":"b\x00c"}', "json-syntax"),
+        (b"\x00", "json-syntax"),
+        (b"[]", "json-object"),
+        (b'"Bundle"', "json-object"),
+        (b"null", "json-object"),
+        (b'{"a":"b\\u0000c"}', "json-control"),
+        (b'{"a":"b\\u001Fc"}', "json-control"),
+        (b'{"a\\u0007":1}', "json-control"),
+        (b'{"a":1,"a":2}', "json-duplicate-key"),
+        (b'{"a":{"b":1,"c":[],"b":1}}', "json-duplicate-key"),
+        (b'{"a":"x \\u0022 y","b":1,"b":2}', "json-duplicate-key"),
+        (b'{"a":1,"\\u0061":2}', "json-duplicate-key"),
+        (b'{"a":' * 65 + b"1" + b"}" * 65, "json-depth"),
+        (b'{"a":' + b"[" * 200 + b"]" * 200 + b"}", "json-depth"),
+        (b'{"a":' + b"[" * 900 + b"]" * 900 + b"}", "json-depth"),
+        (b"[" * 100_000, "json-syntax"),
+        (b'{"a":' * 5000, "json-syntax"),
+    ],
+)
+def test_bytes_that_are_no_plain_json_object_are_refused(raw: bytes, rule: str) -> None:
+    result = check_structure(raw)
+    assert result.bundle is None
+    assert result.is_refused
+    assert [(issue.rule, issue.severity, issue.expression) for issue in result.issues] == [(rule, Severity.ERROR, "")]
+
+
+def test_a_message_may_be_as_long_as_the_limit_and_no_longer() -> None:
+    raw = orjson.dumps(message(FULL))
+    assert not check_structure(raw, max_bytes=len(raw)).is_refused
+    (issue,) = check_structure(raw, max_bytes=len(raw) - 1).issues
+    assert (issue.code, issue.rule) == ("too-long", "json-size")
+    assert check_structure(b" " * (1024 * 1024 + 1)).issues[0].code == "too-long"
+
+
+def test_a_message_may_be_as_deep_as_the_limit_and_no_deeper() -> None:
+    assert check_structure(b'{"a":' * 3 + b"1" + b"}" * 3, max_depth=3).bundle is not None
+    assert check_structure(b'{"a":' * 3 + b"1" + b"}" * 3, max_depth=2).bundle is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'quote " inside',
+        'many """" quotes',
+        "back\\slash",
+        'both \\" of them',
+        "\t tab \r\n line",
+        "",
+        "é ß 漢 🚑",
+        "\u2028",
+    ],
+)
+def test_no_text_is_taken_for_a_repeated_key(text: str) -> None:
+    for raw in (orjson.dumps({"a": text, "b": [text, {text: text}]}), b'{"a":"\\u0022","b":"\\u0022\\u0022"}'):
+        assert check_structure(raw).bundle is not None
