@@ -177,7 +177,7 @@ def _check_envelope(facts: Facts) -> Iterator[Issue]:
     if headers != 1:
         text = f"A message has exactly one MessageHeader; this one has {headers}."
         yield _error(_HEADER, text, rule="CORE-MH-01")
-    elif facts.focus_full_url is None and facts.focus_type is None:
+    elif facts.focus_type is None:
         yield _error(
             f"{_HEADER}.focus", "MessageHeader.focus does not name an entry of the message.", rule="CORE-MH-09"
         )

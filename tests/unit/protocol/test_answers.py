@@ -233,6 +233,16 @@ class TestRefusal:
         spoke = [read(400, outcome(f"{prefix}BAD_REQUEST")).origin for prefix in ("SEND_", "PROXY_", "", "REC_")]
         assert spoke == [Origin.API, Origin.PROXY, Origin.PROXY, Origin.RECEIVER]
 
+    @pytest.mark.req("CORE-ERR-17")
+    @pytest.mark.parametrize(("prefix", "ours"), [("SEND_", True), ("PROXY_", True), ("REC_", False)])
+    def test_the_user_is_told_whether_it_is_our_fault_or_the_other_sides_refusal(self, prefix: str, ours: bool) -> None:
+        assert ("a fault in our system" in read(400, outcome(f"{prefix}BAD_REQUEST")).advice) is ours
+        assert ("other service" in read(406, outcome(f"{prefix}NOT_IMPLEMENTED")).advice) is not ours
+
+    @pytest.mark.parametrize("code", ["rec_conflict", "Rec_Conflict"])
+    def test_codes_are_read_in_any_case(self, code: str) -> None:
+        assert read(409, outcome(code, "duplicate")).verdict is Verdict.DUPLICATE
+
     @pytest.mark.req("CORE-ERR-14")
     def test_the_codes_are_there_for_the_log(self) -> None:
         answer = read(422, outcome("REC_UNPROCESSABLE_ENTITY", "not-supported", system="Codesystem"))

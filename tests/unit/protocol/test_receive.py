@@ -232,6 +232,11 @@ class TestDestination:
     def test_an_organisation_that_is_not_ours_is_not_found(self) -> None:
         assert refused(message(receiver_ods="RXX")) == (404, "REC_NOT_FOUND", "not-found")
 
+    def test_organisation_codes_are_compared_without_case(self) -> None:
+        within = context(replace(CAS_SERVICE, ods_code="rcas"), replace(AST_SERVICE, ods_code="rast"))
+        assert accepted(message(receiver_ods="rCaS"), within=within).warnings == ()
+        assert accepted(response(receiver_ods="RAST"), CONVERSATION, within=within).warnings == ()
+
     def test_an_organisation_without_code_is_tolerated_unless_strict(self) -> None:
         assert rules(accepted(message(receiver_ods=None))) == ["S8"]
         strict = context(replace(CAS_SERVICE, strict=True))
@@ -302,6 +307,15 @@ class TestResponse:
     @pytest.mark.req("CORE-MH-13", "CORE-ERR-PM-08", "APP6-RSP-14")
     def test_a_response_that_answers_nothing_is_refused(self) -> None:
         assert refused(response(response_identifier=None)) == (400, "REC_BAD_REQUEST", "invariant")
+
+    @pytest.mark.parametrize(("element", "missing"), [(None, "element"), ({"code": "ok"}, "identifier")])
+    def test_what_is_missing_of_the_response_is_said(self, element: dict[str, str] | None, missing: str) -> None:
+        bundle = response(response_identifier=None)
+        if element:
+            bundle["entry"][0]["resource"]["response"] = element
+        result = received(bundle)
+        assert isinstance(result, Refused)
+        assert result.issues[0].diagnostics == f"MessageHeader.response {missing} is absent."
 
     @pytest.mark.req("CORE-MH-14", "CORE-ERR-PM-09", "APP6-RSP-14")
     def test_a_response_to_an_unknown_message_is_not_found(self) -> None:
@@ -425,6 +439,9 @@ class TestRow:
         assert (result.fault.http_status, result.fault.code) == (400, "REC_BAD_REQUEST")
         assert {i.code for i in result.issues} == {"invariant"}
         assert [i.rule for i in result.issues] == ["DT-99", "DT-02"]
+        assert result.issues[0].diagnostics.startswith(
+            "'error: unknown or non-standard workflow' is refused. The message"
+        )
         assert (
             result.issues[1].diagnostics == "It would be 'new validation request' (DT-02) with CarePlan.status active."
         )
@@ -435,6 +452,7 @@ class TestRow:
         result = received(cancel, within=context(strict))
         assert isinstance(result, Refused)
         assert [i.rule for i in result.issues] == ["DT-09b", "DT-09"]
+        assert result.issues[0].diagnostics.startswith("'cancel (tolerated spelling)' is not accepted by this strict")
         assert result.issues[1].diagnostics == "It would be 'cancel validation request' (DT-09) with reason update."
 
     def test_access_headers_are_demanded_where_strict(self) -> None:
