@@ -1,8 +1,8 @@
-"""Resources of the catalogue: read leniently, checked strictly, joined, searched and versioned."""
+"""Resources of the catalogue: read leniently, checked strictly, joined to entries."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -10,25 +10,8 @@ import pytest
 from cad_bridge.discovery.catalogue.elements import codings, instant, referred_ids
 from cad_bridge.discovery.catalogue.join import entries_from_resources
 from cad_bridge.discovery.catalogue.records import read_endpoint, read_healthcare_service, resources_in
-from cad_bridge.discovery.catalogue.search import (
-    SearchError,
-    search_endpoints,
-    search_healthcare_services,
-    search_organizations,
-    search_templates,
-    searchset,
-    shown_to,
-)
 from cad_bridge.discovery.catalogue.tokens import Token
 from cad_bridge.discovery.catalogue.validate import has_errors, is_usable_address, validate
-from cad_bridge.discovery.catalogue.versions import (
-    NotOwnerError,
-    StaleUpdateError,
-    WrongIdError,
-    next_version,
-    owner_of,
-    require_owner,
-)
 from tests.unit.discovery.catalogue.resources import (
     ODS,
     SERVICE_ID,
@@ -38,8 +21,6 @@ from tests.unit.discovery.catalogue.resources import (
     organization,
     without,
 )
-
-NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
 
 def expressions(resource: Any, resource_type: str, **how: Any) -> list[tuple[str, str]]:
@@ -258,166 +239,3 @@ def test_the_provider_s_code_may_come_through_an_organisation() -> None:
         "HealthcareService[0].providedBy",
         "HealthcareService[1].providedBy",
     ]
-
-
-SERVICES = [
-    healthcare_service("1", endpoint=[{"reference": "Endpoint/endpoint-1"}]),
-    healthcare_service("2", endpoint=[{"reference": "Endpoint/endpoint-2"}], providedBy=organisation_reference("RX9")),
-]
-ENDPOINTS = [endpoint(1), endpoint(2), endpoint(3)]
-
-
-def ids(resources: tuple[dict[str, Any], ...]) -> list[str]:
-    return [resource["id"] for resource in resources]
-
-
-@pytest.mark.parametrize(
-    ("parameters", "found"),
-    [
-        ({}, ["service-1", "service-2"]),
-        ({"HealthcareService.identifier": f"{SERVICE_ID}|2"}, ["service-2"]),
-        ({"healthcareservice.IDENTIFIER": "2"}, ["service-2"]),
-        ({"HealthcareService.providedBy": f"{ODS}|RX8"}, ["service-1"]),
-        ({"organization": "RX9"}, ["service-2"]),
-        ({"HealthcareService.identifier": "1", "HealthcareService.providedBy": "RX9"}, []),
-    ],
-)
-def test_searching_services(parameters: dict[str, str], found: list[str]) -> None:
-    assert ids(search_healthcare_services(SERVICES, parameters)) == found
-
-
-@pytest.mark.parametrize(
-    ("parameters", "found"),
-    [
-        ({}, ["endpoint-1", "endpoint-2", "endpoint-3"]),
-        ({"_has:HealthcareService.Identifier": f"{SERVICE_ID}|2"}, ["endpoint-2"]),
-        ({"_has:HealthcareService.Id": "service-1"}, ["endpoint-1"]),
-        ({"_has:HealthcareService:endpoint:identifier": "1"}, ["endpoint-1"]),
-        ({"_has:HealthcareService.Id": "service-1", "_has:HealthcareService.Identifier": "2"}, []),
-        ({"Endpoint.identifier": "product-3"}, ["endpoint-3"]),
-        ({"Endpoint.identifier": "product-3", "_has:HealthcareService.Id": "service-1"}, []),
-    ],
-)
-def test_searching_endpoints(parameters: dict[str, str], found: list[str]) -> None:
-    assert ids(search_endpoints(ENDPOINTS, parameters, services=SERVICES)) == found
-
-
-@pytest.mark.parametrize(
-    ("parameters", "found"),
-    [
-        ({"ConnectionType": "hl7-fhir-msg"}, ["endpoint-1", "endpoint-2"]),
-        ({"PayloadType": "http://terminology.hl7.org/CodeSystem/endpoint-payload-type|bars"}, ["endpoint-1"]),
-        ({"ConnectionType": "hl7-fhir-msg", "PayloadType": "bars", "Endpoint.identifier": "product-2"}, []),
-        ({"Endpoint.identifier": "https://example.org/product|"}, ["endpoint-1", "endpoint-2"]),
-    ],
-)
-def test_searching_templates(parameters: dict[str, str], found: list[str]) -> None:
-    other = {"coding": [{"system": "x", "code": "any"}]}
-    assert ids(search_templates([endpoint(1), endpoint(2, payloadType=[other])], parameters)) == found
-
-
-def test_searching_organisations() -> None:
-    known = [organization("RX8"), organization("RX9")]
-    assert ids(search_organizations(known, {"Organization.identifier": f"{ODS}|RX9"})) == ["organisation-RX9"]
-
-
-@pytest.mark.parametrize("parameters", [{"name": "x"}, {"HealthcareService.identifier": " "}, {"_has": "x"}])
-def test_a_parameter_that_is_unknown_or_empty_is_refused(parameters: dict[str, str]) -> None:
-    with pytest.raises(SearchError):
-        search_healthcare_services(SERVICES, parameters)
-    with pytest.raises(SearchError):
-        search_endpoints(ENDPOINTS, parameters, services=SERVICES)
-
-
-@pytest.mark.parametrize(
-    ("header", "asking", "shown"),
-    [
-        ("public", None, True),
-        ("private", "rx8", True),
-        ("private", "RX9", False),
-        (["Private"], None, False),
-        (None, "RX9", True),
-    ],
-)
-def test_a_private_address_is_its_owner_s_only(header: Any, asking: str | None, shown: bool) -> None:
-    stored = endpoint(header=header)
-    assert ("address" in shown_to(stored, asking)) is shown
-    assert stored["address"]
-
-
-def test_a_private_endpoint_without_an_owner_is_nobody_s() -> None:
-    assert "address" not in shown_to(without(endpoint(header="private"), "managingOrganization"), "RX8")
-
-
-def test_the_searchset() -> None:
-    bundle = searchset(
-        [endpoint()],
-        bundle_id="777",
-        base_url="https://here.example.org/FHIR/R4/",
-        self_url="https://here.example.org/FHIR/R4/Endpoint",
-        now=NOON,
-    )
-    assert bundle == {
-        "resourceType": "Bundle",
-        "id": "777",
-        "type": "searchset",
-        "total": 1,
-        "timestamp": "2026-11-21T12:00:00+00:00",
-        "link": [{"relation": "self", "url": "https://here.example.org/FHIR/R4/Endpoint"}],
-        "entry": [
-            {
-                "fullUrl": "https://here.example.org/FHIR/R4/Endpoint/endpoint-1",
-                "resource": endpoint(),
-                "search": {"mode": "match"},
-            }
-        ],
-    }
-
-
-def test_a_new_resource_gets_its_id_version_and_time() -> None:
-    stored = next_version(
-        without(endpoint(meta={"profile": ["p"], "lastUpdated": "2020-01-01T00:00:00Z"}), "id"),
-        resource_id="e1",
-        stored=None,
-        now=NOON,
-    )
-    assert (stored["id"], stored["address"]) == ("e1", endpoint()["address"])
-    assert stored["meta"] == {"profile": ["p"], "lastUpdated": "2026-11-21T12:00:00+00:00", "versionId": "1"}
-
-
-def test_last_updated_is_later_only_if_the_resource_changed() -> None:
-    first = next_version(endpoint(), resource_id="endpoint-1", stored=None, now=NOON)
-    same = next_version(endpoint(), resource_id="endpoint-1", stored=first, now=NOON + timedelta(hours=1))
-    assert same == first
-    changed = next_version(
-        endpoint(status="off"), resource_id="endpoint-1", stored=first, now=NOON + timedelta(hours=1)
-    )
-    assert changed["meta"] == {"lastUpdated": "2026-11-21T13:00:00+00:00", "versionId": "2"}
-
-
-def test_last_updated_never_goes_back() -> None:
-    first = next_version(endpoint(), resource_id="endpoint-1", stored=None, now=NOON)
-    later = next_version(endpoint(status="off"), resource_id="endpoint-1", stored=first, now=NOON - timedelta(hours=1))
-    assert later["meta"]["lastUpdated"] == "2026-11-21T12:00:00+00:00"
-
-
-def test_an_update_of_an_older_copy_is_refused() -> None:
-    first = next_version(endpoint(), resource_id="endpoint-1", stored=None, now=NOON)
-    stale = endpoint(status="off", meta={"lastUpdated": "2026-11-21T11:59:59Z"})
-    with pytest.raises(StaleUpdateError):
-        next_version(stale, resource_id="endpoint-1", stored=first, now=NOON)
-    fresh = endpoint(status="off", meta={"lastUpdated": first["meta"]["lastUpdated"]})
-    assert next_version(fresh, resource_id="endpoint-1", stored=first, now=NOON)["meta"]["versionId"] == "2"
-
-
-def test_path_and_resource_must_name_one_id() -> None:
-    with pytest.raises(WrongIdError):
-        next_version(endpoint(1), resource_id="endpoint-2", stored=None, now=NOON)
-
-
-def test_only_the_owner_changes_an_endpoint() -> None:
-    assert (owner_of(endpoint()), owner_of(healthcare_service()), owner_of(organization())) == ("RX8", "RX8", None)
-    require_owner(endpoint(), "rx8")
-    for stored, asking in ((endpoint(), "RX9"), (without(endpoint(), "managingOrganization"), "RX8")):
-        with pytest.raises(NotOwnerError):
-            require_owner(stored, asking)
