@@ -32,7 +32,7 @@ def is_scene_safety(flag: Node) -> bool:
     categories = [coding for concept in flag.items("category") for coding in codings_of(concept)]
     listed = codings_of(flag.child("code"))
     return any(
-        coding.child("code").value == "SS" and _is(coding, codes.FLAG_CATEGORIES) for coding in categories
+        coding.child("code").word == "SS" and _is(coding, codes.FLAG_CATEGORIES) for coding in categories
     ) or any(_is(coding, codes.SCENE_SAFETY) for coding in listed)
 
 
@@ -71,15 +71,15 @@ def read_consent(node: Node) -> Consent:
         return Consent()
     for concept, code in ((node.child("scope"), "patient-privacy"), (node.first("category"), "DRC")):
         for coding in codings_of(concept):
-            if coding.child("code").value == code:
+            if coding.child("code").word == code:
                 coding.done()
     policy = codings_of(node.child("policyRule"))
-    implied = any(coding.child("code").value == "IMPLIED" for coding in policy)
+    implied = any(coding.child("code").word == "IMPLIED" for coding in policy)
     if implied:
         for coding in policy:
             coding.done()
     node.expect("status", "active")
-    if not implied or node.child("status").value != "active":
+    if not implied or node.child("status").word != "active":
         node.ledger.warn(
             node.path, "value", "The consent is not an active, implied consent for direct care.", "APP-COM-39"
         )
@@ -96,7 +96,7 @@ def read_allergy(node: Node) -> Allergy | None:
         return None
     for status in ("clinicalStatus", "verificationStatus"):
         for coding in codings_of(node.child(status)):
-            if coding.child("code").value in {"active", "unconfirmed"}:
+            if coding.child("code").word in {"active", "unconfirmed"}:
                 coding.done()
     return node.make(
         Allergy,
@@ -197,7 +197,7 @@ def _scene_safety(flag: Node) -> SceneSafety:
     text = concept.child("text").text()
     lines = tuple(line for line in (text or "").splitlines() if line.strip())
     codings = [coding for coding in codings_of(concept) if coding.child("code").exists]
-    known = [_SCENE_SAFETY.get(str(coding.child("code").value)) for coding in codings]
+    known = [_SCENE_SAFETY.get(str(coding.child("code").word)) for coding in codings]
     shown = tuple(
         words
         for coding, status in zip(codings, known, strict=True)
@@ -250,8 +250,8 @@ def _observation_name(node: Node) -> str | None:
     if isinstance(label, str) and label.strip().lower() in _LABELS:
         return _LABELS[label.strip().lower()]
     for coding in codings_of(node.child("code")):
-        if _is(coding, codes.SNOMED) and coding.child("code").value in _OBSERVATION_CODES:
-            return _OBSERVATION_CODES[coding.child("code").value]
+        if _is(coding, codes.SNOMED) and coding.child("code").word in _OBSERVATION_CODES:
+            return _OBSERVATION_CODES[coding.child("code").word]
         if _is(coding, _BIRTH_SEX_EXTENSION):
             return "birth_sex"
     return None
@@ -282,15 +282,15 @@ def _complaint(node: Node) -> tuple[str | None, Coding | None]:
 def _birth_sex(node: Node) -> dict[str, Any]:
     """Birth sex is the value; one published example has it as the code."""
     for coding in (*codings_of(node.child("valueCodeableConcept")), *codings_of(node.child("code"))):
-        if coding.child("code").value in _BIRTH_SEXES:
+        if coding.child("code").word in _BIRTH_SEXES:
             coding.done()
-            return {"birth_sex": _BIRTH_SEXES[coding.child("code").value]}
+            return {"birth_sex": _BIRTH_SEXES[coding.child("code").word]}
     return {}
 
 
 def _estimated_age(node: Node) -> dict[str, Any]:
     quantity = node.child("valueQuantity")
-    unit = _AGE_UNITS.get(str(quantity.child("code").value or quantity.child("unit").value).rstrip("s"))
+    unit = _AGE_UNITS.get(str(quantity.child("code").word or quantity.child("unit").value).rstrip("s"))
     value = quantity.child("value").value
     if unit is None or isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 6000:
         return {}

@@ -16,7 +16,7 @@ class MessageIndex:
         self.ledger = Ledger()
         entries = Node(dict(bundle), "Bundle", self.ledger).items("entry")
         self.entries = [
-            (entry.child("fullUrl").value, entry.child("resource"))
+            (entry.child("fullUrl").word, entry.child("resource"))
             for entry in entries
             if isinstance(entry.child("resource").value, dict)
         ]

@@ -75,6 +75,11 @@ class Node:
         """Whether the message has the element."""
         return self.value is not None
 
+    @property
+    def word(self) -> str | None:
+        """The text as it is, for comparing; not marked as read."""
+        return self.value if isinstance(self.value, str) else None
+
     def text(self) -> str | None:
         """The text, marked as read; None if it is absent, no text, or not readable."""
         if not isinstance(self.value, str) or not is_readable(self.value):
@@ -88,7 +93,7 @@ class Node:
 
     def choice(self, *allowed: str) -> str | None:
         """One of the allowed words, marked as read."""
-        return self.text() if self.value in allowed else None
+        return self.text() if self.word in allowed else None
 
     def number(self) -> int | float | None:
         """The finite number, marked as read."""
@@ -116,7 +121,7 @@ class Node:
     def target(self) -> str | None:
         """Where a Reference points to."""
         reference = self.child("reference")
-        return reference.value if isinstance(reference.value, str) else None
+        return reference.word
 
     def done(self) -> None:
         """Mark the whole element as read: it is known to say nothing more."""
@@ -125,7 +130,7 @@ class Node:
     def expect(self, name: str, *values: str) -> None:
         """Mark a child as read if it says what it always says here."""
         node = self.child(name)
-        if node.value in values:
+        if node.word in values:
             node.done()
 
     def make(self, model: type[Content], **fields: Any) -> Content | None:

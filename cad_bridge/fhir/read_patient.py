@@ -54,7 +54,7 @@ def read_contacts(node: Node) -> tuple[Contact, ...]:
 def read_caller(encounter: Node) -> Caller | None:
     """The third-party caller that this system's requests contain in the sender's Encounter."""
     for person in encounter.items("contained"):
-        if person.child("resourceType").value != "RelatedPerson" or person.child("id").value != "caller":
+        if person.child("resourceType").word != "RelatedPerson" or person.child("id").word != "caller":
             continue
         for participant in encounter.items("participant"):
             if participant.child("individual").target() == "#caller":
@@ -168,7 +168,7 @@ def _preference(preference: Node) -> dict[str, Any]:
 
 def _coded_choice(coding: Node | None, choices: dict[str, str]) -> str | None:
     """The known word for a code; an unknown one stays among what was not read."""
-    if coding is None or coding.child("code").value not in choices:
+    if coding is None or coding.child("code").word not in choices:
         return None
     coding.child("display").text()
     return choices[coding.child("code").text() or ""]

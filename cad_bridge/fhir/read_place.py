@@ -58,7 +58,7 @@ def _type(node: Node, default_type: str) -> dict[str, str | None]:
     concept = node.first("type")
     text = concept.child("text").text()
     for coding in codings_of(concept):
-        code = coding.child("code").value
+        code = coding.child("code").word
         if same_system(system_of(coding), codes.LOCATION_TYPES) and code in _TYPES:
             coding.done()
             return {"type": _TYPES[code], "type_text": text}

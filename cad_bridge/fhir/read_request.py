@@ -92,7 +92,7 @@ class RequestReader:
 
     def statements(self) -> dict[str, Any]:
         """Flags, scene safety, consent, allergies and medications."""
-        flags = [node for node in self.index.all("Flag") if node.child("status").value in {"active", None}]
+        flags = [node for node in self.index.all("Flag") if node.child("status").word in {"active", None}]
         safety = [node for node in flags if is_scene_safety(node)]
         others = [node for node in flags if node not in safety]
         consent = _first(self.index, "Consent")
@@ -257,7 +257,7 @@ class RequestReader:
 
     def _timings(self) -> Timings:
         """Call times, where CAD to CAD messages have them; else Encounter.period.start is T0 (APP4-VR-21)."""
-        history = {entry.child("status").value: entry for entry in reversed(self.encounter.items("statusHistory"))}
+        history = {entry.child("status").word: entry for entry in reversed(self.encounter.items("statusHistory"))}
         times = {}
         for status in ("planned", "arrived", "in-progress"):
             if status in history:
@@ -298,7 +298,7 @@ class RequestReader:
 
     def _other_locations(self) -> tuple[Location, ...]:
         contained = [
-            node for node in self.encounter.items("contained") if node.child("resourceType").value == "Location"
+            node for node in self.encounter.items("contained") if node.child("resourceType").word == "Location"
         ]
         others = [node for node in self.index.all("Location") if node.path != self.location.path]
         self.index.take(*others)
@@ -313,10 +313,8 @@ class RequestReader:
         request.expect("status", "active")
         request.expect("intent", "plan")
         request.child("occurrencePeriod").child("start").done()
-        if request.child("authoredOn").value in {
-            request.child("occurrencePeriod").child("start").value,
-            self.care_plan.child("created").value,
-        }:
+        known = (request.child("occurrencePeriod").child("start").word, self.care_plan.child("created").word)
+        if request.child("authoredOn").word in known:
             request.child("authoredOn").done()
         self.encounter.expect("status", "triaged")
         self.encounter.child("class").done()
@@ -335,8 +333,8 @@ def _service_id(node: Node) -> str | None:
 
 
 def _is_retracted(node: Node) -> bool:
-    verification = [coding.child("code").value for coding in codings_of(node.child("verificationStatus"))]
-    return node.child("status").value == _RETRACTED or _RETRACTED in verification
+    verification = [coding.child("code").word for coding in codings_of(node.child("verificationStatus"))]
+    return node.child("status").word == _RETRACTED or _RETRACTED in verification
 
 
 def _already(found: Mapping[str, Any], observed: Mapping[str, Any]) -> bool:

@@ -110,7 +110,7 @@ class _ResponseReader(RequestReader):
     def receivers_encounter(self) -> Node:
         """The planned Encounter of the other side; where none is planned, the only one that is not the sender's."""
         others = [node for node in self.index.all("Encounter") if node.path != self._senders_path()]
-        planned = [node for node in others if node.child("status").value == "planned"]
+        planned = [node for node in others if node.child("status").word == "planned"]
         if planned or len(others) == 1:
             return (planned or others)[0]
         return Node(None, "Bundle", self.index.ledger)
@@ -172,7 +172,7 @@ def _mark_own(encounter: Node) -> None:
     encounter.child("class").done()
     for concept in encounter.items("reasonCode"):
         for coding in codings_of(concept):
-            if coding.child("code").value == codes.VALIDATION_OUTCOME:
+            if coding.child("code").word == codes.VALIDATION_OUTCOME:
                 coding.done()
 
 
@@ -185,5 +185,5 @@ def _case_number(encounter: Node) -> str | None:
 
 
 def _id(node: Node) -> str | None:
-    held = node.child("id").value
+    held = node.child("id").word
     return held if isinstance(held, str) and held else None

@@ -76,7 +76,7 @@ def read_triage_system(header: Node) -> TriageSystem | None:
     if said is None:
         return None
     released = version.text() if version else None
-    if found.child("id").value == REQUESTERS_SYSTEM:
+    if found.child("id").word == REQUESTERS_SYSTEM:
         return None
     return found.make(TriageSystem, name=said, version=released)
 
@@ -95,7 +95,7 @@ def _read_concept(concept: Node, outcomes: Outcomes) -> None:
     displays = [coding.child("display").value for coding in codings_of(concept)]
     for coding in codings_of(concept):
         _read_coding(coding, outcomes)
-    text, kind = concept.child("text").text(), concept.child("id").value
+    text, kind = concept.child("text").text(), concept.child("id").word
     if text is None or text in displays:
         return
     if kind in {SUMMARY, NARRATIVE, ONWARD_REFERRAL} and kind not in outcomes.texts:
