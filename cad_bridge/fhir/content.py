@@ -16,7 +16,8 @@ from cad_bridge.fhir.content_clinical import Allergy, Consent, Flag, Medication,
 from cad_bridge.fhir.content_patient import Caller, Contact, Patient, SocialContext
 from cad_bridge.fhir.content_place import CoordinateReadings, Location
 from cad_bridge.fhir.content_rules import breaches, outcome_rules, request_rules
-from cad_bridge.fhir.content_triage import LogEntry, ResourceRequest, Timings, Triage, TriageCodes
+from cad_bridge.fhir.content_rules_referral import referral_rules
+from cad_bridge.fhir.content_triage import LogEntry, RequestedAction, ResourceRequest, Timings, Triage, TriageCodes
 from cad_bridge.fhir.content_types import (
     Code,
     Coding,
@@ -67,6 +68,8 @@ class RequestContent(ContentModel):
     call_log: tuple[LogEntry, ...] = ()
     crew_notes: tuple[LogEntry, ...] = ()
     resource_requested: ResourceRequest | None = None
+    actions: tuple[RequestedAction, ...] = ()
+    """What is to be done, where a clinician triaged without a decision support system (APP6-REF-15)."""
 
 
 class Request(RequestContent):
@@ -90,7 +93,7 @@ class Request(RequestContent):
 
     @model_validator(mode="after")
     def _rules(self) -> Request:
-        breaches("Request", request_rules(self))
+        breaches("Request", (*request_rules(self), *referral_rules(self)))
         return self
 
 
@@ -108,6 +111,9 @@ class ReceivedRequest(RequestContent):
     sending_service: Organisation | None = None
     receiving_service: Organisation | None = None
     receiving_service_name: Text | None = None
+    sender_encounter_status: Token | None = None
+    """State of the case at the sender: in-progress while the call is on, triaged when it has ended, finished when the
+    case is closed there (APP6-REF-07)."""
     coordinate_readings: CoordinateReadings | None = None
     """Present only if the incident position makes sense with its numbers exchanged; an operator decides."""
     other_resources: tuple[dict[str, Any], ...] = ()

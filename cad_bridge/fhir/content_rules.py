@@ -66,14 +66,13 @@ def is_nhs_number(value: str) -> bool:
 
 
 def request_rules(request: Request) -> Iterator[Breach]:
-    """Every rule that a request to be sent breaks."""
+    """Every rule that a request to be sent breaks; `content_rules_referral` has those of CAD to CAD."""
     yield from _addressing(request)
     yield from _times(request)
     yield from _nhs_number(request.patient.nhs_number)
-    yield from _contacts(request.contacts, needed=not _is_cad_to_cad(request))
+    yield from _contacts(request.contacts, needed=not is_cad_to_cad(request))
     yield from _locations(request)
     yield from _triage(request)
-    yield from _cad_to_cad(request)
     yield from _flags(request.flags)
     yield from _practitioner(request.practitioner)
     yield from _methods(request.patient.telecom, ("patient", "telecom"))
@@ -100,7 +99,8 @@ def outcome_rules(outcome: Outcome) -> Iterator[Breach]:
     yield from _practitioner(outcome.practitioner)
 
 
-def _is_cad_to_cad(request: Request) -> bool:
+def is_cad_to_cad(request: Request) -> bool:
+    """Whether it goes from one ambulance service to another (Application 6)."""
     return request.use_case.startswith("a6")
 
 
@@ -113,7 +113,7 @@ def _times(request: Request) -> Iterator[Breach]:
     timings = request.timings
     if timings.call_connect is None and timings.call_answer is None:
         yield Breach(("timings",), "missing", "call_connect or, if it is not known, call_answer is needed")
-    if request.breach_at is None and not _is_cad_to_cad(request):
+    if request.breach_at is None and not is_cad_to_cad(request):
         yield Breach(("breach_at",), "missing", "the time by which the receiver must have acted is needed")
     if request.breach_at is not None and request.breach_at <= request.clock_start:
         yield Breach(("breach_at",), "value", "must be later than clock_start")
@@ -202,7 +202,7 @@ def _triage(request: Request) -> Iterator[Breach]:
         yield from _arp(triage.arp, ("triage", "arp"))
     if request.use_case == "a3t1" and triage.arp not in {None, "C5"}:
         yield Breach(("triage", "arp"), "value", "a Category 5 referral is for C5 only")
-    if _is_cad_to_cad(request):
+    if is_cad_to_cad(request):
         return
     for name in ("system", "arp", "summary"):
         if getattr(triage, name) is None:
@@ -233,25 +233,6 @@ def _triage_system(system: TriageSystem | None, at: Path) -> Iterator[Breach]:
 def _arp(arp: str, at: Path) -> Iterator[Breach]:
     if arp not in ARP_DISPLAYS:
         yield Breach(at, "value", f"must be one of {', '.join(ARP_DISPLAYS)}")
-
-
-def _cad_to_cad(request: Request) -> Iterator[Breach]:
-    """What only CAD to CAD messages can carry, and what only they must."""
-    if _is_cad_to_cad(request):
-        if request.use_case != "a6t1" and request.requested_action is None:
-            yield Breach(("requested_action",), "missing", "say what is asked of the other service")
-        if request.scene_safety.status == "unsafe" and not request.scene_safety.reasons:
-            yield Breach(("scene_safety", "reasons"), "missing", "say why the scene is unsafe")
-        return
-    for loc, value in (
-        (("triage", "pre_triage_sieve"), request.triage.pre_triage_sieve),
-        (("triage", "nature_of_call"), request.triage.nature_of_call),
-        (("call_log",), request.call_log),
-        (("crew_notes",), request.crew_notes),
-        (("resource_requested",), request.resource_requested),
-    ):
-        if value:
-            yield Breach(loc, "value", "has a place in CAD to CAD referrals only")
 
 
 def _flags(flags: tuple[Flag, ...]) -> Iterator[Breach]:

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from pydantic import Field, model_validator
+from typing import Annotated, Any
 
-from cad_bridge.fhir.content_types import Code, Coding, ContentModel, Text, Token, UtcDatetime
+from pydantic import BeforeValidator, Field, model_validator
+
+from cad_bridge.fhir.content_types import Code, Coding, ContentModel, Text, Token, UtcDatetime, displayed
+from cad_bridge.fhir.questionnaires import NATURE_OF_CALL_DISPLAYS
+
+
+def _nature_of_call(code: Any) -> Any:
+    return displayed(code, NATURE_OF_CALL_DISPLAYS)
 
 
 class Timings(ContentModel):
@@ -56,16 +63,19 @@ class TriageCodes(ContentModel):
 
 
 class PreTriageSieve(ContentModel):
-    """Answers to the pre-triage sieve. The later questions are asked only of a patient who breathes (APP6-QST-06)."""
+    """Answers to the pre-triage sieve. The later questions are asked only of a patient who breathes (APP6-QST-06).
 
-    breathing: bool
+    A remote system may answer them all the same (defects S21), or leave the first one out: shown as sent.
+    """
+
+    breathing: bool | None = None
     conscious: bool | None = None
     noisy_breathing: bool | None = None
 
     @model_validator(mode="after")
-    def _asked_in_order(self) -> PreTriageSieve:
-        if not self.breathing and (self.conscious is not None or self.noisy_breathing is not None):
-            raise ValueError("of a patient who is not breathing nothing more is asked")
+    def _something_answered(self) -> PreTriageSieve:
+        if self.breathing is None and self.conscious is None and self.noisy_breathing is None:
+            raise ValueError("a sieve without an answer is left out")
         return self
 
 
@@ -80,21 +90,33 @@ class Triage(TriageCodes):
     """Further clinical notes, in order."""
     patient_expectations: Text | None = None
     pre_triage_sieve: PreTriageSieve | None = None
-    nature_of_call: Code | None = None
-    """Both for CAD to CAD only."""
+    nature_of_call: Annotated[Code | None, BeforeValidator(_nature_of_call)] = Field(
+        default=None, examples=[{"code": "AP1P"}]
+    )
+    """One of the 24 national codes (APP6-QST-02). Both for CAD to CAD only."""
 
 
 class LogEntry(ContentModel):
     """One line of the call log or one crew note (CAD to CAD)."""
 
-    at: UtcDatetime
+    at: UtcDatetime | None = None
+    """When it was recorded; None only where a remote system did not say."""
     text: Text
+    topic: Text | None = None
+    """Only of a remote system that calls it neither a call log entry nor a crew note, but this."""
 
 
-class ResourceRequest(ContentModel):
-    """What a mutual aid or call assist request asks for, and by when (CAD to CAD)."""
+class RequestedAction(ContentModel):
+    """What the other service is to do, and when: one per timeframe (APP6-REF-16)."""
 
     text: Text
     code: Coding | None = None
     not_before: UtcDatetime | None = None
     by: UtcDatetime | None = None
+
+
+class ResourceRequest(RequestedAction):
+    """The resource that a mutual aid or call assist request asks for, how many of it, and by when (CAD to CAD)."""
+
+    number: Annotated[int, Field(ge=1, le=99)] | None = None
+    """None: not said."""
