@@ -93,7 +93,7 @@ local_identifiers = fields(LocalIdentifier, value=tokens, system=maybe(uris))
 genders = maybe(st.sampled_from(["male", "female", "other", "unknown"]))
 communications = fields(
     Communication,
-    language=maybe(tokens),
+    language=maybe(st.sampled_from(["en", "cy", "q4", "rom", "zh-Hant"])),
     language_display=maybe(texts),
     interpreter_required=maybe(st.booleans()),
     preferred_contact_method=maybe(st.sampled_from(list(codes.PREFERRED_CONTACT_METHODS))),

@@ -100,7 +100,8 @@ def _preference(communication: Communication) -> list[Json]:
 def _spoken(communication: Communication | None) -> list[Json] | None:
     if communication is None or communication.language is None:
         return None
-    language = coding(codes.HUMAN_LANGUAGE, communication.language, communication.language_display)
+    system = codes.HUMAN_LANGUAGE if len(communication.language) == 2 else codes.LANGUAGE_TAGS
+    language = coding(system, communication.language, communication.language_display)
     return [{"language": concept(language), "preferred": True}]
 
 

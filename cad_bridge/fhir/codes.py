@@ -144,6 +144,8 @@ NHS_NUMBER_VERIFICATION_ENGLAND: Final = dict(
 
 ETHNIC_CATEGORY: Final = f"{UKCORE}/CodeSystem/UKCore-EthnicCategory"
 HUMAN_LANGUAGE: Final = f"{UKCORE}/CodeSystem/UKCore-HumanLanguage"
+LANGUAGE_TAGS: Final = "urn:ietf:bcp:47"
+"""For languages that UK Core has no code for."""
 RESIDENTIAL_STATUS: Final = f"{UKCORE}/CodeSystem/UKCore-ResidentialStatus"
 RESIDENTIAL_STATUSES: Final = {"uk-resident": ("H", "UK Resident"), "overseas-resident": ("O", "Overseas Resident")}
 PREFERRED_CONTACT_METHOD: Final = f"{UKCORE}/CodeSystem/UKCore-PreferredContactMethod"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -27,7 +28,7 @@ from cad_bridge.fhir.content_flag_codes import FLAG_CODE_LISTS
 if TYPE_CHECKING:
     from cad_bridge.fhir.content import Outcome, Request
     from cad_bridge.fhir.content_clinical import Flag, Practitioner
-    from cad_bridge.fhir.content_patient import Contact, NhsNumber
+    from cad_bridge.fhir.content_patient import Communication, Contact, NhsNumber
     from cad_bridge.fhir.content_place import Location
     from cad_bridge.fhir.content_triage import TriageCodes, TriageSystem
     from cad_bridge.fhir.content_types import Telecom
@@ -77,6 +78,10 @@ def request_rules(request: Request) -> Iterator[Breach]:
     yield from _practitioner(request.practitioner)
     yield from _methods(request.patient.telecom, ("patient", "telecom"))
     yield from _methods(request.caller.telecom if request.caller else (), ("caller", "telecom"))
+    yield from _language(request.patient.communication, ("patient", "communication", "language"))
+    yield from _language(
+        request.caller.communication if request.caller else None, ("caller", "communication", "language")
+    )
     if request.consent.date is None:
         yield Breach(("consent", "date"), "missing", "the date of consent is needed")
 
@@ -97,6 +102,16 @@ def outcome_rules(outcome: Outcome) -> Iterator[Breach]:
             yield Breach(("incident_location", "type"), "value", "must be incident")
     yield from _flags(outcome.flags or ())
     yield from _practitioner(outcome.practitioner)
+
+
+def _language(communication: Communication | None, at: Path) -> Iterator[Breach]:
+    language = communication.language if communication else None
+    if language is not None and not _LANGUAGE.fullmatch(language):
+        yield Breach(at, "value", "must be a language code such as en, or q4 for British Sign Language")
+
+
+_LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{1,8})*|q[1-5]", re.ASCII)
+"""BCP 47, and the codes of UK Core for Braille and sign languages."""
 
 
 def is_cad_to_cad(request: Request) -> bool:

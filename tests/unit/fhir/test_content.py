@@ -120,6 +120,16 @@ def test_a_birth_date_is_of_the_calendar(day: str) -> None:
     assert refused(Request, within("patient", birth_date=day)) == {("patient", "birth_date")}
 
 
+@pytest.mark.parametrize(("code", "accepted"), [("en", True), ("q4", True), ("zh-Hant", True), ("English", False)])
+def test_a_language_is_a_code(code: str, accepted: bool) -> None:
+    body = within("patient", communication={"language": code})
+
+    if accepted:
+        assert Request.model_validate(body).patient.communication
+    else:
+        assert refused(Request, body) == {("patient", "communication", "language")}
+
+
 def test_two_estimates_of_one_age_are_refused() -> None:
     assert refused(Request, within("patient", estimated_age_weeks=3)) == {("patient",)}
 
