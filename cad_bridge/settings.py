@@ -41,8 +41,10 @@ class PolicySection(_Section):
     acknowledge_seconds: float = Field(default=60, gt=0, le=3600)
     dispatch_minutes: dict[str, Minutes] = {}
     intake_minutes: dict[str, Minutes] = {}
+    breach_minutes: dict[str, Minutes] = {}
+    review_seconds: float = Field(default=300, gt=0, le=3600)
 
-    @field_validator("dispatch_minutes", "intake_minutes")
+    @field_validator("dispatch_minutes", "intake_minutes", "breach_minutes")
     @classmethod
     def _known_priorities(cls, value: dict[str, float]) -> dict[str, float]:
         unknown = set(value) - {"C1", "C2", "C3", "C4", "C4T", "C5"}
@@ -57,6 +59,8 @@ class PolicySection(_Section):
             delivery_unknown_after=timedelta(seconds=self.delivery_unknown_seconds),
             acknowledge_within=timedelta(seconds=self.acknowledge_seconds),
             dispatch_within=dict(default.dispatch_within) | _minutes(self.dispatch_minutes),
+            review_within=timedelta(seconds=self.review_seconds),
+            breach_within=_minutes(self.breach_minutes),
             intake_within=dict(default.intake_within) | _minutes(self.intake_minutes),
         )
 
@@ -97,6 +101,13 @@ class RemoteSection(_Section):
     id: ServiceId
     ods_code: str | None = None
     name: str = Field(min_length=1)
+    approved_triage: bool = True
+
+    def remote(self) -> RemoteService:
+        """The service as the rest of the program knows it."""
+        return RemoteService(
+            id=canonical(self.id), ods_code=self.ods_code, name=self.name, approved_triage=self.approved_triage
+        )
 
 
 class InboundSection(_Section):
@@ -190,7 +201,7 @@ class ConfigFile(_Section):
     def site(self) -> Site:
         """The part of the configuration that messages and workflows need."""
         services = [section.service() for section in self.service]
-        remotes = [RemoteService(id=canonical(s.id), ods_code=s.ods_code, name=s.name) for s in self.remote]
+        remotes = [section.remote() for section in self.remote]
         return Site(
             services={service.id: service for service in services},
             remotes={remote.id: remote for remote in remotes},

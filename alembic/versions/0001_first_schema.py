@@ -54,6 +54,7 @@ def upgrade() -> None:
         sa.Column("interim_sent", sa.Boolean(), nullable=False),
         sa.Column("pending_breach_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("unread_update", sa.Boolean(), nullable=False),
+        sa.Column("pending_final", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True),
         sa.Column("cancel_on_breach", sa.Boolean(), nullable=False),
         sa.Column("triage", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=False),
         sa.Column("content", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=False),

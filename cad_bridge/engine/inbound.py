@@ -251,9 +251,17 @@ class Inbound:
             new_cad_id=outcome.new_cad_id,
             remote_case_number=self._responder_case_number(),
             outcome=kept,
+            needs_review=self._needs_review(outcome.arp),
             by=self._responder(),
         )
         return await self._respond("final", command, outcome=kept, issues=issues)
+
+    def _needs_review(self, arp: str | None) -> bool:
+        """HCP codes, and every outcome of a service that has no approved triage system (APP4-VS-24)."""
+        conversation = self.accepted.conversation
+        assert conversation is not None, "a response that is not foreign has its conversation"
+        remote = self.engine.site.remote(conversation.remote_service)
+        return not remote.approved_triage or (arp or "").upper().startswith(("HCP", "HP4T"))
 
     async def _respond(
         self,

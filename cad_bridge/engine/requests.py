@@ -60,7 +60,7 @@ async def open_request(engine: Engine, content: Request, *, by: str, key: Idempo
     """Open a validation. Raises RequestRefusedError; then nothing is kept of it as a case."""
     now = engine.now()
     service = _sender(engine, content)
-    _check_times(content, now)
+    content = _with_breach_time(content, service, now)
     async with engine.unit_of_work() as work:
         if key is not None:
             known = await work.idempotent_case(key.client, key.key)
@@ -91,11 +91,16 @@ def _sender(engine: Engine, content: Request) -> LocalService:
     return service
 
 
-def _check_times(content: Request, now: datetime) -> None:
+def _with_breach_time(content: Request, service: LocalService, now: datetime) -> Request:
+    """The request with its breach time: the CAD's own, else the service's default for the category."""
     if content.breach_at is None:
-        raise RequestRefusedError(FieldProblem("breach_at", "a validation request needs a breach time"))
+        default = service.policy.breach_time(Priority.parse(content.triage.arp))
+        if default is None:
+            raise RequestRefusedError(FieldProblem("breach_at", "a validation request needs a breach time"))
+        return content.model_copy(update={"breach_at": now + default})
     if content.breach_at <= now:
         raise RequestRefusedError(FieldProblem("breach_at", "must lie in the future"))
+    return content
 
 
 async def _earlier(engine: Engine, case_id: UUID, made_by_sha256: str, *, body_sha256: str) -> Opened:

@@ -43,6 +43,8 @@ def command_for(deadline: Deadline) -> commands.Command:
             return commands.DispatchOverdue(due_at=deadline.due_at, by=by)
         case DeadlineKind.DELIVERY:
             return commands.DeliveryOverdue(due_at=deadline.due_at, by=by)
+        case DeadlineKind.REVIEW:
+            return commands.ReviewOverdue(due_at=deadline.due_at, by=by)
         case DeadlineKind.INTAKE:
             return commands.IntakeOverdue(due_at=deadline.due_at, by=by)
         case DeadlineKind.ACKNOWLEDGEMENT:

@@ -61,6 +61,8 @@ class RemoteService:
     id: str
     ods_code: str | None
     name: str
+    approved_triage: bool = True
+    """Whether it validates with an approved triage system; otherwise the EOC clinical hub reviews its outcomes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

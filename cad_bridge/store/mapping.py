@@ -39,6 +39,7 @@ _CASE = (
     "interim_sent",
     "pending_breach_at",
     "unread_update",
+    "pending_final",
     "cancel_on_breach",
     "triage",
 )

@@ -80,6 +80,7 @@ class CaseRow(SQLModel, table=True):
     interim_sent: bool
     pending_breach_at: datetime | None = _time(nullable=True)
     unread_update: bool
+    pending_final: dict[str, Any] | None = _json(nullable=True)
     cancel_on_breach: bool
     triage: dict[str, Any] = _json()
     content: dict[str, Any] = _json()

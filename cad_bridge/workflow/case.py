@@ -37,6 +37,8 @@ class Case:
     """A later breach time that was sent and that the responder has not taken yet; until then the earlier one holds."""
     unread_update: bool = False
     """Whether the requester has updated the case since a clinician of ours last acted on it."""
+    pending_final: Mapping[str, Any] | None = None
+    """A final response that waits for the EOC clinical hub: its facts as JSON, until the review has decided."""
     cancel_on_breach: bool = False
     """Whether the responder wants to be told by cancellation when the failsafe has taken the case back."""
 

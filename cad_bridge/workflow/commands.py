@@ -130,12 +130,21 @@ class FinalReceived(Command):
     new_cad_id: str | None = None
     remote_case_number: str | None = None
     outcome: dict[str, Any] = field(default_factory=dict)
+    needs_review: bool = False
+    """The responder's triage is not from an approved system: the EOC clinical hub has to look (APP4-VS-24)."""
+
+    @property
+    def is_immediate(self) -> bool:
+        """Whether it asks for a C1 or C2 response, which never waits for a review."""
+        return self.dispatch_required and self.arp is not None and self.arp.urgency <= 2
 
     @property
     def trigger(self) -> str:
-        """``final_contradictory``, ``final_dispatch`` or ``final_closing``: they are different columns."""
+        """``final_contradictory``, ``final_review``, ``final_dispatch``, ``final_closing``: different columns."""
         if self.contradictory:
             return "final_contradictory"
+        if self.needs_review and not self.is_immediate:
+            return "final_review"
         return "final_dispatch" if self.dispatch_required else "final_closing"
 
 
@@ -182,6 +191,22 @@ class Update(Command):
     arp: Priority | None
     clock_start: datetime | None
     breach_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Review(Command):
+    """A clinician of the EOC clinical hub approves or amends the responder's outcome."""
+
+    name: ClassVar[str] = "review"
+    dispatch_required: bool
+    arp: Priority | None
+    amended: bool
+    note: str | None = None
+
+    @property
+    def trigger(self) -> str:
+        """``review_dispatch`` or ``review_closing``: what the hub decided."""
+        return "review_dispatch" if self.dispatch_required else "review_closing"
 
 
 # --- what a responder's clinician does ------------------------------------------------------------
@@ -271,6 +296,14 @@ class DispatchOverdue(Command):
     """The case came back for dispatch and nothing was dispatched in the policy time."""
 
     name: ClassVar[str] = "dispatch_overdue"
+    due_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewOverdue(Command):
+    """The EOC clinical hub has not looked at a final response in the policy time."""
+
+    name: ClassVar[str] = "review_overdue"
     due_at: datetime
 
 

@@ -26,6 +26,15 @@ class Policy:
     intake_within: Mapping[str, timedelta] = field(default_factory=lambda: _minutes(C1=1, C2=2, C3=10, C4=15, C4T=15))
     """From our 200 until a received case that nobody has accepted is escalated, by ARP category."""
 
+    review_within: timedelta = timedelta(minutes=5)
+    """From a final response that needs the EOC clinical hub until its lack of a review is escalated."""
+    breach_within: Mapping[str, timedelta] = field(default_factory=dict)
+    """Breach time counted from the request, by ARP category, where the CAD gives none; empty: it has to give one."""
+
+    def breach_time(self, arp: Priority | None) -> timedelta | None:
+        """The default time to breach for a priority; None where there is none."""
+        return self.breach_within.get(arp.category) if arp is not None else None
+
     def dispatch_time(self, arp: Priority | None) -> timedelta:
         """Time to dispatch for a priority; an unknown priority gets the shortest."""
         return _by_priority(self.dispatch_within, arp)

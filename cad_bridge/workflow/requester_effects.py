@@ -13,10 +13,11 @@ from cad_bridge.workflow.case import Case, dispatch_by
 from cad_bridge.workflow.effects import Arm, Disarm, Effect, Escalate, Send, Tell, Withdraw
 from cad_bridge.workflow.policy import Policy
 from cad_bridge.workflow.table import Kind, Row
-from cad_bridge.workflow.vocabulary import DeadlineKind, EscalationReason, EventType, MessageKind
+from cad_bridge.workflow.vocabulary import DeadlineKind, EscalationReason, EventType, MessageKind, Priority
 
-PROTECTED = (states.SENT, states.PENDING, states.IN_PROGRESS, states.UNDELIVERED)
+PROTECTED = (states.SENT, states.PENDING, states.IN_PROGRESS, states.AWAITING_REVIEW, states.UNDELIVERED)
 """States in which the breach deadline is armed."""
+_PROTECTING = (DeadlineKind.BREACH, DeadlineKind.DELIVERY, DeadlineKind.DISPATCH, DeadlineKind.REVIEW)
 HELD_BY_RESPONDER = (states.SENT, states.PENDING, states.IN_PROGRESS, states.BREACHED)
 """States in which the responder may still be working, so that ending the case here has to be told there."""
 
@@ -56,7 +57,7 @@ def escalate(
 
 def stop_protection() -> tuple[Effect, ...]:
     """Disarm everything that protects an open validation."""
-    return tuple(Disarm(kind=kind) for kind in (DeadlineKind.BREACH, DeadlineKind.DELIVERY, DeadlineKind.DISPATCH))
+    return tuple(Disarm(kind=kind) for kind in _PROTECTING)
 
 
 def _hand_back(turn: Turn, case: Case) -> tuple[Effect, ...]:
@@ -65,6 +66,7 @@ def _hand_back(turn: Turn, case: Case) -> tuple[Effect, ...]:
     return (
         Disarm(kind=DeadlineKind.BREACH),
         Disarm(kind=DeadlineKind.DELIVERY),
+        Disarm(kind=DeadlineKind.REVIEW),
         Arm(kind=DeadlineKind.DISPATCH, due_at=due),
     )
 
@@ -187,9 +189,69 @@ def _final(turn: Turn) -> Outcome:
     if not turn.moved:
         case, effects = _late_final(turn, case, command)
         return case, (*proof, *effects)
-    case, guessed = _take_outcome(case, command)
+    if case.state == states.AWAITING_REVIEW:
+        return _await_review(turn, case, command, proof)
+    case, guessed = _take_outcome(case.evolve(pending_final=None), command)
     effects = _finals_consequences(turn, case, _final_data(command, case, guessed=guessed))
-    return case, (*proof, *effects)
+    return case, (*proof, *effects, *_review_beside(turn, case, command))
+
+
+def _await_review(turn: Turn, case: Case, command: commands.FinalReceived, proof: tuple[Effect, ...]) -> Outcome:
+    """The breach deadline stays armed: a review that never comes must not hold the patient up (DESIGN section 6)."""
+    pending = {
+        "arp": command.arp,
+        "clock_start": command.clock_start.isoformat() if command.clock_start else None,
+        "new_cad_id": command.new_cad_id,
+        "outcome": command.outcome,
+    }
+    told = Tell(type=EventType.CASE_REVIEW_REQUIRED, data=_to_review(command))
+    due = turn.now + turn.policy.review_within
+    return case.evolve(pending_final=pending), (*proof, told, Arm(kind=DeadlineKind.REVIEW, due_at=due))
+
+
+def _review_beside(turn: Turn, case: Case, command: commands.FinalReceived) -> tuple[Effect, ...]:
+    """C1 and C2 go to dispatch at once, and to the hub as well (APP4-VS-24)."""
+    if not command.needs_review or case.state != states.DISPATCH_REQUIRED:
+        return ()
+    told = Tell(type=EventType.CASE_REVIEW_REQUIRED, data=_to_review(command))
+    return (told, Arm(kind=DeadlineKind.REVIEW, due_at=turn.now + turn.policy.review_within))
+
+
+def _to_review(command: commands.FinalReceived) -> dict[str, Any]:
+    return {"dispatch_required": command.dispatch_required, "arp": command.arp, "outcome": command.outcome}
+
+
+def _review(turn: Turn) -> Outcome:
+    """What the hub decided counts as the final outcome; clock start by the same T5 rule, at the time of the review."""
+    command = cast(commands.Review, turn.command)
+    decided = _reviewed_final(turn, command)
+    data = {"dispatch_required": command.dispatch_required, "arp": decided.arp, "amended": command.amended}
+    reviewed = Tell(type=EventType.CASE_REVIEWED, data=data | {"note": command.note, "by": command.by})
+    case, guessed = _take_outcome(turn.after.evolve(pending_final=None), decided)
+    if turn.before.state == case.state:
+        # The case went to dispatch at once; the hub has seen it now, and the dispatch deadline goes on as it was.
+        return case, (reviewed, Disarm(kind=DeadlineKind.REVIEW))
+    return case, (reviewed, *_finals_consequences(turn, case, _final_data(decided, case, guessed=guessed)))
+
+
+def _reviewed_final(turn: Turn, command: commands.Review) -> commands.FinalReceived:
+    pending = dict(turn.before.pending_final or {})
+    told = pending.get("clock_start")
+    return commands.FinalReceived(
+        dispatch_required=command.dispatch_required,
+        contradictory=False,
+        arp=command.arp or Priority.parse(pending.get("arp")) or turn.before.arp,
+        clock_start=datetime.fromisoformat(told) if told else None,
+        message_time=turn.now,
+        new_cad_id=pending.get("new_cad_id"),
+        outcome=pending.get("outcome") or {},
+    )
+
+
+def _review_overdue(turn: Turn) -> Outcome:
+    if not turn.moved:
+        return turn.after, ()
+    return turn.after, (escalate(turn, EscalationReason.REVIEW_OVERDUE),)
 
 
 def _finals_consequences(turn: Turn, case: Case, data: dict[str, Any]) -> tuple[Effect, ...]:
@@ -337,6 +399,10 @@ EFFECTS: dict[str, Callable[[Turn], Outcome]] = {
     "final_closing": _final,
     "final_dispatch": _final,
     "final_contradictory": _final,
+    "final_review": _final,
+    "review_dispatch": _review,
+    "review_closing": _review,
+    "review_overdue": _review_overdue,
     "unrecognised": _unrecognised,
     "breach_due": _breach_due,
     "dispatch_overdue": _dispatch_overdue,

@@ -103,6 +103,7 @@ class DeadlineKind(StrEnum):
     DISPATCH = "dispatch"
     DELIVERY = "delivery"
     INTAKE = "intake"
+    REVIEW = "review"
     ACKNOWLEDGEMENT = "acknowledgement"
 
 
@@ -117,6 +118,7 @@ class EscalationReason(StrEnum):
     DELIVERY_UNKNOWN = "delivery-unknown"
     DISPATCH_OVERDUE = "dispatch-overdue"
     INTAKE_OVERDUE = "intake-overdue"
+    REVIEW_OVERDUE = "review-overdue"
     CANCELLATION_REFUSED = "cancellation-refused"
     UPDATE_REFUSED = "update-refused"
     RESPONSE_UNDELIVERABLE = "response-undeliverable"
@@ -133,6 +135,8 @@ class EventType(StrEnum):
     CASE_IN_PROGRESS = "case.in_progress"
     CASE_RETURNED = "case.returned"
     CASE_COMPLETED = "case.completed"
+    CASE_REVIEW_REQUIRED = "case.review_required"
+    CASE_REVIEWED = "case.reviewed"
     CASE_STATUS = "case.status"
     FAILSAFE_DISPATCH = "failsafe.dispatch"
     ESCALATION_RAISED = "escalation.raised"

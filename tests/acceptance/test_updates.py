@@ -22,7 +22,7 @@ SILENT = CasConfig(script=Script(plans.silent()))
 def _requests_seen(running: Running) -> list[tuple[str, str]]:
     """(method, what) of everything our CAD's case made the proxy see, in order."""
     assert running.sandbox is not None
-    return [(item.method, item.path.rpartition("/")[2]) for item in running.sandbox.journal.entries()]
+    return [(item.method, item.path.rpartition("/")[2]) for item in running.sandbox.journal.entries]
 
 
 def _ids(correlation: str) -> dict[str, str]:

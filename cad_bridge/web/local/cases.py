@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from cad_bridge.engine.core import NoSuchCaseError
 from cad_bridge.engine.responses import complete_command, practitioner_facts
@@ -19,7 +19,7 @@ from cad_bridge.web.local.access import Actor, Cad, Clinician, Context, Reader, 
 from cad_bridge.web.local.views import case_view, message_view
 from cad_bridge.web.problems import does_not_fit, not_found
 from cad_bridge.workflow import commands
-from cad_bridge.workflow.vocabulary import Side
+from cad_bridge.workflow.vocabulary import Priority, Side
 
 router = APIRouter(tags=["cases"])
 
@@ -54,6 +54,22 @@ class Rejection(ClinicalAct):
 
     code: str = Field(pattern=r"^(RRNA|FC|OTH)$")
     text: str = Field(min_length=1, max_length=4000)
+
+
+class HubReview(_Body):
+    """What the EOC clinical hub decides about a final response: as it is, or amended."""
+
+    dispatch_required: bool
+    arp: str | None = Field(default=None, pattern=r"^(C[1-5]|C4T)$")
+    """The ARP category that the hub decides on; needed where a response is wanted."""
+    amended: bool = False
+    note: str | None = Field(default=None, min_length=1, max_length=4000)
+
+    @model_validator(mode="after")
+    def _complete(self) -> HubReview:
+        if self.dispatch_required and self.arp is None:
+            raise ValueError("arp is needed where an ambulance is to go")
+        return self
 
 
 class Acknowledgement(_Body):
@@ -136,6 +152,19 @@ async def close(case_id: UUID, context: Context, client: Cad, body: Act | None =
     return await _act(context, client, case_id, commands.Close(by=_who(body, client)))
 
 
+@router.post("/cases/{case_id}/review")
+async def review(case_id: UUID, body: HubReview, context: Context, client: Clinician) -> dict[str, Any]:
+    """The EOC clinical hub approves or amends the outcome of a responder without an approved triage system."""
+    command = commands.Review(
+        dispatch_required=body.dispatch_required,
+        arp=Priority.parse(body.arp),
+        amended=body.amended,
+        note=body.note,
+        by=_who(body, client),
+    )
+    return await _act(context, client, case_id, command)
+
+
 @router.post("/cases/{case_id}/accept")
 async def accept(case_id: UUID, context: Context, client: Clinician, body: ClinicalAct | None = None) -> dict[str, Any]:
     """A person of the responder's has seen the case and takes it on."""
@@ -212,7 +241,7 @@ async def _act(
 
 _SHARED = frozenset({"acknowledge"})
 _BY_SIDE = {
-    Side.REQUESTER: frozenset({"dispatch", "close", "cancel"}) | _SHARED,
+    Side.REQUESTER: frozenset({"dispatch", "close", "cancel", "review_dispatch", "review_closing"}) | _SHARED,
     Side.RESPONDER: frozenset({"accept", "start", "reject", "complete"}) | _SHARED,
 }
 

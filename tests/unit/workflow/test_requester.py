@@ -155,7 +155,12 @@ def test_a_rejection_hands_the_duty_back_with_an_escalation_and_a_deadline_of_it
 def test_an_unambiguous_closing_final_ends_protection(state: str) -> None:
     decision = _decide(requester_case(state=state), final())
     assert decision.case.state == "completed"
-    assert _disarmed(decision) == {DeadlineKind.BREACH, DeadlineKind.DELIVERY, DeadlineKind.DISPATCH}
+    assert _disarmed(decision) == {
+        DeadlineKind.BREACH,
+        DeadlineKind.DELIVERY,
+        DeadlineKind.DISPATCH,
+        DeadlineKind.REVIEW,
+    }
     assert decision.of(Escalate) == ()
     data = _data(decision, EventType.CASE_COMPLETED)
     assert data["dispatch_required"] is False
@@ -389,3 +394,53 @@ def test_an_unknown_escalation_is_refused() -> None:
 def test_a_state_of_a_newer_release_is_left_alone() -> None:
     with pytest.raises(KeyError):
         _decide(requester_case(state="teleported"), commands.BreachDue(due_at=NOW))
+
+
+def _review(*, dispatch: bool, arp: Priority | None = None, amended: bool = False) -> commands.Review:
+    return commands.Review(dispatch_required=dispatch, arp=arp, amended=amended, note="Seen", by="Hub")
+
+
+@pytest.mark.parametrize("state", UNDER_VALIDATION)
+@pytest.mark.req("APP4-VS-24")
+def test_a_final_without_approved_triage_waits_for_the_hub_and_stays_protected(state: str) -> None:
+    decision = _decide(requester_case(state=state), final(needs_review=True))
+    assert decision.case.state == "awaiting_review"
+    assert EventType.CASE_REVIEW_REQUIRED in _told(decision)
+    assert DeadlineKind.BREACH not in _disarmed(decision)
+    assert _armed(decision) == {DeadlineKind.REVIEW: NOW + timedelta(minutes=5)}
+    breached = _decide(decision.case, commands.BreachDue(due_at=NOW))
+    assert breached.case.state == "breached"
+
+
+@pytest.mark.req("APP4-VS-24")
+def test_c2_never_waits_for_the_hub_but_goes_to_it_as_well() -> None:
+    decision = _decide(requester_case(), final(dispatch_required=True, arp=Priority.HCP2, needs_review=True))
+    assert decision.case.state == "dispatch_required"
+    assert _told(decision) == [EventType.CASE_COMPLETED, EventType.CASE_REVIEW_REQUIRED]
+    assert set(_armed(decision)) == {DeadlineKind.DISPATCH, DeadlineKind.REVIEW}
+    seen = _decide(decision.case, _review(dispatch=True, arp=Priority.C2))
+    assert seen.case.state == "dispatch_required"
+    assert _disarmed(seen) == {DeadlineKind.REVIEW}
+    assert _told(seen) == [EventType.CASE_REVIEWED]
+
+
+def test_the_hub_approves_or_amends_and_its_word_counts() -> None:
+    waiting = _decide(requester_case(), final(needs_review=True, arp=Priority.HCP4)).case
+    approved = _decide(waiting, _review(dispatch=False))
+    assert approved.case.state == "completed"
+    assert approved.case.arp is Priority.HCP4
+    assert approved.case.pending_final is None
+    assert DeadlineKind.BREACH in _disarmed(approved)
+    assert _data(approved, EventType.CASE_COMPLETED)["outcome"] == {"summary": "Advice given"}
+    amended = _decide(waiting, _review(dispatch=True, arp=Priority.C2, amended=True))
+    assert amended.case.state == "dispatch_required"
+    assert amended.case.arp is Priority.C2
+    assert amended.case.clock_start == NOW
+    assert _data(amended, EventType.CASE_REVIEWED)["amended"] is True
+
+
+def test_a_review_that_does_not_come_escalates_and_the_case_goes_on_waiting() -> None:
+    waiting = requester_case(state="awaiting_review")
+    decision = _decide(waiting, commands.ReviewOverdue(due_at=NOW))
+    assert decision.case.state == "awaiting_review"
+    assert _reasons(decision) == [EscalationReason.REVIEW_OVERDUE]
