@@ -1,10 +1,11 @@
-"""A validation request as a BaRS message (Application 4)."""
+"""A request as a BaRS message: the frame that all of them share, filled for a validation (Application 4)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import ClassVar
 
 from cad_bridge.fhir import codes
 from cad_bridge.fhir.build_clinical import (
@@ -50,7 +51,13 @@ def request_bundle(content: Request, envelope: Envelope) -> bytes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestFrame:
-    """One request on its way into a message."""
+    """One validation request on its way into a message; other requests differ in what subclasses say."""
+
+    use_cases: ClassVar[frozenset[str]] = VALIDATION_USE_CASES
+    message_category: ClassVar[str] = "validation"
+    definition: ClassVar[str] = codes.DEFINITION_REQUEST_VALIDATION
+    profile: ClassVar[str] = codes.SERVICE_REQUEST_VALIDATION_PROFILE
+    care_plan_status: ClassVar[str] = "active"
 
     content: Request
     envelope: Envelope
@@ -60,8 +67,8 @@ class RequestFrame:
     def __post_init__(self) -> None:
         if self.content.journey_id is None:
             raise ValueError("a request is sent with a journey id")
-        if self.content.use_case not in VALIDATION_USE_CASES:
-            raise ValueError("not a validation use case")
+        if self.content.use_case not in self.use_cases:
+            raise ValueError(f"not a use case of a {self.message_category}")
 
     def url(self, role: str) -> str:
         """fullUrl of the resource in that role."""
@@ -79,7 +86,7 @@ class RequestFrame:
             self.envelope,
             event=codes.EVENT_REQUEST,
             reason=reason,
-            definition=codes.DEFINITION_REQUEST_VALIDATION,
+            definition=self.definition,
             focus_url=self.url("ServiceRequest"),
             sender_url=self.url("Organization/sender"),
             receiver_url=self.url("Organization/receiver"),
@@ -96,8 +103,13 @@ class RequestFrame:
         yield from self._practitioner()
         yield self._entry("Organization/sender", "Organization", _party_fields(self.envelope.sender))
         yield self._entry("Organization/receiver", "Organization", _party_fields(self.envelope.receiver))
-        yield self._entry("Location", "Location", location_fields(self.content.incident_location))
+        yield from self._locations()
         yield from self._statements()
+
+    @property
+    def encounter_status(self) -> str:
+        """State of the case here: of a validation, triaged and still open (PAY-ENC-12)."""
+        return "triaged"
 
     def _entry(self, role: str, resource_type: str, fields: Json, *profiles: str, id: str | None = None) -> Entry:  # noqa: A002
         body = resource(resource_type, fields, last_updated=moment(self.envelope), profiles=profiles, id=id)
@@ -109,19 +121,23 @@ class RequestFrame:
             "basedOn": [reference(self.url("CarePlan"))],
             "status": "active",
             "intent": "plan",
-            "category": category(content.use_case, "validation", text=content.requested_action),
+            "category": category(content.use_case, self.message_category, text=content.requested_action),
             "subject": reference(self.url("Patient")),
             "encounter": reference(self.url("Encounter")),
             "occurrencePeriod": self._window(),
-            "authoredOn": content.timings.disposition or self.opened_at,
+            "authoredOn": self._authored_on(),
             "requester": reference(self.url("Practitioner")),
             "performer": [reference(self.url("HealthcareService"))],
             "locationReference": [reference(self.url("Location"))],
         }
-        return self._entry("ServiceRequest", "ServiceRequest", fields, codes.SERVICE_REQUEST_VALIDATION_PROFILE)
+        return self._entry("ServiceRequest", "ServiceRequest", fields, self.profile)
 
-    def _window(self) -> Json:
-        """From now to the breach time; never a period that ends before it starts, which a receiver must refuse."""
+    def _authored_on(self) -> datetime:
+        """When the request became one that can be acted on."""
+        return self.content.timings.disposition or self.opened_at
+
+    def _window(self) -> Json | None:
+        """From now to the breach or call-back time; never a period that ends before it starts: it must be refused."""
         end = self.content.breach_at
         return filled({"start": min(self.opened_at, end) if end else self.opened_at, "end": end})
 
@@ -135,14 +151,14 @@ class RequestFrame:
         }
 
     def _encounter(self) -> Entry:
-        """The sender's Encounter: triaged, for the case is still open there (PAY-ENC-12); its id is the sender's."""
+        """The sender's Encounter, the case as it is there; its id is the sender's."""
         content, url = self.content, self.url("Encounter")
         caller = content.caller and contained_caller(content.caller, patient_url=self.url("Patient"))
         number = {"system": self.envelope.case_number_system, "value": content.case_number}
         fields = {
             "contained": [*([caller] if caller else ()), *self._contained_locations()],
             "identifier": [filled(number)],
-            "status": "triaged",
+            "status": self.encounter_status,
             "statusHistory": self._call_times(),
             "class": emergency_class(),
             "subject": reference(self.url("Patient")),
@@ -175,22 +191,32 @@ class RequestFrame:
         period = {"period": {"start": since}} if since else {}
         return [{"location": reference(self.url("Location")), **confirmed, **period}, *places]
 
+    def _locations(self) -> Iterator[Entry]:
+        yield self._entry("Location", "Location", location_fields(self.content.incident_location))
+
     def _care_plan(self) -> Json:
         content = self.content
-        outcomes = {"outcomeCodeableConcept": triage_outcomes(content.triage)}
-        next_activity = {"detail": {"status": "not-started", "description": content.next_activity}}
         return filled(
             {
-                "status": "active",
+                "status": self.care_plan_status,
                 "intent": "plan",
                 "subject": reference(self.url("Patient")),
                 "encounter": reference(self.url("Encounter")),
                 "period": {"start": content.clock_start},
                 "created": content.timings.disposition,
                 "author": reference(self.url("PractitionerRole")) if content.practitioner.clinician else None,
-                "activity": [outcomes, *([next_activity] if content.next_activity else ())],
+                "activity": self._activities(),
             }
         )
+
+    def _activities(self) -> list[Json]:
+        """What triage came to, and what is to happen next; nothing of a call that is not triaged yet."""
+        content, outcomes = self.content, triage_outcomes(self.content.triage)
+        next_activity = {"detail": {"status": "not-started", "description": content.next_activity}}
+        return [
+            *([{"outcomeCodeableConcept": outcomes}] if outcomes else ()),
+            *([next_activity] if content.next_activity else ()),
+        ]
 
     def _patient(self) -> Iterator[Entry]:
         patient = self.content.patient
@@ -214,8 +240,7 @@ class RequestFrame:
 
     def _statements(self) -> Iterator[Entry]:
         content, people = self.content, self.people
-        for name, fields in observations(content, people):
-            yield self._entry(f"Observation/{name}", "Observation", fields)
+        yield from self._observations()
         safety = scene_safety_fields(
             content.scene_safety, encounter_url=people.encounter, location_url=self.url("Location")
         )
@@ -228,6 +253,10 @@ class RequestFrame:
             fields = medication_fields(medication, people, source_url=people.patient)
             yield self._entry(f"MedicationStatement/{index}", "MedicationStatement", fields)
         yield self._entry("Consent", "Consent", consent_fields(content.consent, patient_url=people.patient))
+
+    def _observations(self) -> Iterator[Entry]:
+        for name, fields in observations(self.content, self.people):
+            yield self._entry(f"Observation/{name}", "Observation", fields)
 
 
 def _party_fields(party: Party) -> Json:

@@ -1,8 +1,9 @@
-"""An update of a validation request: lastUpdated rises exactly where content changed."""
+"""An update of a request: lastUpdated rises exactly where content changed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -10,28 +11,38 @@ import orjson
 from cad_bridge.fhir.build_elements import Entry, Json
 from cad_bridge.fhir.build_message import message, moment
 from cad_bridge.fhir.build_request import RequestFrame
+from cad_bridge.fhir.codes import NO_LONGER_ASKED
 from cad_bridge.fhir.content import Request
 from cad_bridge.fhir.echo import parse_verbatim, verbatim_entries, with_ids, with_last_updated
 from cad_bridge.fhir.envelope import Envelope
 from cad_bridge.fhir.read_elements import read_moment
 
+
+def _unverified(name: str) -> Json:
+    system = f"http://terminology.hl7.org/CodeSystem/{name}"
+    retracted = {"system": system, "code": "entered-in-error", "display": "Entered in Error"}
+    return {"verificationStatus": {"coding": [retracted]}}
+
+
+_IN_ERROR: Json = {"status": "entered-in-error"}
 _RETRACTED: dict[str, Json] = {
     "Flag": {"status": "inactive"},
-    "Observation": {"status": "entered-in-error"},
-    "MedicationStatement": {"status": "entered-in-error"},
-    "AllergyIntolerance": {
-        "verificationStatus": {
-            "coding": [
-                {
-                    "system": "http://terminology.hl7.org/CodeSystem/allergyintolerance-verification",
-                    "code": "entered-in-error",
-                    "display": "Entered in Error",
-                }
-            ]
-        }
-    },
+    "Location": {"status": "inactive"},
+    "Observation": _IN_ERROR,
+    "MedicationStatement": _IN_ERROR,
+    "Communication": _IN_ERROR,
+    "Procedure": _IN_ERROR,
+    "QuestionnaireResponse": _IN_ERROR,
+    "Questionnaire": {},
+    "AllergyIntolerance": _unverified("allergyintolerance-verification"),
+    "Condition": _unverified("condition-ver-status"),
+    "Task": {"businessStatus": {"text": NO_LONGER_ASKED}},
 }
-"""What a statement becomes that is no longer made: left out, it would live on at the receiver (CORE-UPD-03)."""
+"""What a statement becomes that is no longer made: left out, it would live on at the receiver (CORE-UPD-03).
+
+A Task stays requested, or the whole update would be refused (X-36); its CarePlan does not name it any more. A
+Questionnaire stays as it is.
+"""
 
 
 def update_bundle(previous: bytes, content: Request, *, issued_ids: Mapping[str, str], envelope: Envelope) -> bytes:
@@ -41,15 +52,35 @@ def update_bundle(previous: bytes, content: Request, *, issued_ids: Mapping[str,
     Unchanged resources keep their lastUpdated (CORE-BND-04); all carry the ids of the receiver (CORE-SYNC-05).
     Statements that are gone are retracted, not left out. Raises ValueError if `previous` is another bundle.
     """
+    return updated_message(
+        previous,
+        lambda opened_at: RequestFrame(content=content, envelope=envelope, opened_at=opened_at),
+        issued_ids=issued_ids,
+        envelope=envelope,
+    )
+
+
+def updated_message(
+    previous: bytes,
+    frame_since: Callable[[datetime], RequestFrame],
+    *,
+    issued_ids: Mapping[str, str],
+    envelope: Envelope,
+    riding_along: tuple[Entry, ...] = (),
+) -> bytes:
+    """What is in the frame, as an update of `previous`: see `update_bundle`.
+
+    `frame_since` makes the frame of a request that was first sent at a time; `riding_along` are echoed entries.
+    """
     before = parse_verbatim(previous)
     if before.get("id") != envelope.bundle_id:
         raise ValueError("an update keeps the Bundle.id of the request")
-    frame = RequestFrame(content=content, envelope=envelope, opened_at=_opened_at(before) or moment(envelope))
+    frame = frame_since(_opened_at(before) or moment(envelope))
     held = dict(verbatim_entries(before))
     plain = dict(verbatim_entries(orjson.loads(previous)))
     entries = [_merged(entry, held, plain) for entry in frame.entries()]
     gone = _retracted(held, plain, frozenset(entry.full_url for entry in entries), envelope)
-    return message(envelope, [frame.header("update"), *with_ids([*entries, *gone], issued_ids)])
+    return message(envelope, [frame.header("update"), *with_ids([*entries, *gone], issued_ids), *riding_along])
 
 
 def _merged(entry: Entry, held: Mapping[str, Json], plain: Mapping[str, Json]) -> Entry:
@@ -70,8 +101,8 @@ def _retracted(
         if full_url in still_sent or kind not in _RETRACTED:
             continue
         changed = {**resource, **_RETRACTED[kind]}
-        if kind == "AllergyIntolerance":
-            changed.pop("clinicalStatus", None)  # ait-2: none where the record was an error
+        if "verificationStatus" in _RETRACTED[kind]:
+            changed.pop("clinicalStatus", None)  # ait-2, con-5: none where the record was an error
         is_new = _content(changed) != _content(plain[full_url])
         yield Entry(full_url, with_last_updated(changed, moment(envelope)) if is_new else resource)
 
@@ -87,8 +118,10 @@ def _id_of(full_url: str, resource: Mapping[str, Any]) -> dict[str, str]:
     return {full_url: held} if isinstance(held, str) else {}
 
 
-def _opened_at(bundle: Mapping[str, Any]) -> Any:
+def _opened_at(bundle: Mapping[str, Any]) -> datetime | None:
+    """When the request was first sent: see `RequestFrame.opened_at`."""
     for entry in verbatim_entries(bundle):
         if entry.resource.get("resourceType") == "ServiceRequest":
-            return read_moment(str(entry.resource.get("occurrencePeriod", {}).get("start", "")))
+            period = entry.resource.get("occurrencePeriod", {})
+            return read_moment(str(period.get("start") or entry.resource.get("authoredOn", "")))
     return None

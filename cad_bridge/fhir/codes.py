@@ -60,6 +60,7 @@ DEFINITION_REQUEST_REFERRAL: Final = f"{DEFINITION_BASE}-request-referral"
 DEFINITION_REQUEST_CANCELLED: Final = f"{DEFINITION_BASE}-request-cancelled"
 DEFINITION_RESPONSE_INTERIM: Final = f"{DEFINITION_BASE}-response-validation-interim"
 DEFINITION_RESPONSE_FULL: Final = f"{DEFINITION_BASE}-response-validation-full"
+DEFINITION_RESPONSE_SHORT: Final = f"{DEFINITION_BASE}-response-referral-short"
 
 # --- identifiers ---------------------------------------------------------------------------------------------------
 DOS_SERVICE_ID: Final = systems.SERVICE_ID
@@ -229,6 +230,17 @@ ONWARD_REFERRAL: Final = "onward-referral"
 """They tell the texts of an outcomeCodeableConcept apart."""
 REQUESTERS_SYSTEM: Final = "requester"
 """Marks a CDSSExtension that a responder repeats from the request."""
+
+# --- CAD to CAD ----------------------------------------------------------------------------------------------------
+CALL_LOG_ENTRY: Final = "Call Log Entry"
+CREW_NOTE: Final = "Crew Note"
+"""Communication.topic.text of the two kinds of log entry."""
+RESOURCE_REQUESTED: Final = "resource-requested"
+"""Element id of Task.code: the resource that is asked for, and not an action of a clinician's triage."""
+HOW_MANY: Final = "Number requested"
+"""Task.input.type.text."""
+NO_LONGER_ASKED: Final = "No longer requested"
+"""Task.businessStatus.text of a Task that was withdrawn."""
 
 # --- relationships of contacts and callers -------------------------------------------------------------------------
 ROLE_CODE: Final = "http://terminology.hl7.org/CodeSystem/v3-RoleCode"
