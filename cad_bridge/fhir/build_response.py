@@ -213,7 +213,17 @@ class ResponseFrame:
         for entry in self.received:
             if entry.resource.get("resourceType") == "Organization" and _is_party(entry.resource, party):
                 return entry.full_url
-        return self.url(role)
+        named = self._named_by_the_request(role) if party.ods_code is None else None
+        return named or self.url(role)
+
+    def _named_by_the_request(self, role: str) -> str | None:
+        """The Organization that the request's header names for that end, for a party whose code is not known."""
+        heads = [entry.resource for entry in self.received if entry.resource.get("resourceType") == "MessageHeader"]
+        head = heads[0] if heads else {}
+        asked = [end.get("receiver") for end in _dicts(head.get("destination"))]
+        links = _dicts([head.get("sender")] if role == "Organization/receiver" else asked)
+        urls = [entry.full_url for entry in self.received]
+        return next((link["reference"] for link in links if link.get("reference") in urls), None)
 
 
 def requesters_system(entries: list[Entry]) -> TriageSystem | None:

@@ -65,7 +65,7 @@ def test_every_validation_use_case_can_be_sent(use_case: str) -> None:
 
 
 def test_other_use_cases_are_no_validation() -> None:
-    with pytest.raises(ValueError, match="use case|validation"):
+    with pytest.raises(ValueError, match=r"use case|validation"):
         request_bundle(plain_request(use_case="a6t1"), envelope())
 
 

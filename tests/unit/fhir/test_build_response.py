@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 
 import orjson
@@ -250,6 +251,19 @@ def test_organisations_without_code_are_named_anew() -> None:
     bundle = orjson.loads(interim(nameless))
 
     assert target(bundle, only(bundle, "MessageHeader")["sender"])["identifier"][0]["value"] == "RYE"
+
+
+def test_organisations_whose_code_nobody_knows_are_those_that_the_request_named() -> None:
+    unknown = dataclasses.replace(
+        ANSWER,
+        sender=dataclasses.replace(ANSWER.sender, ods_code=None),
+        receiver=dataclasses.replace(ANSWER.receiver, ods_code=None),
+    )
+    answer = interim_bundle(REQUEST, issued_ids={}, encounter=own_encounter(), envelope=unknown, practitioner=NURSE)
+    header, asked = only(orjson.loads(answer), "MessageHeader"), only(ASKED, "MessageHeader")
+
+    assert header["sender"] == asked["destination"][0]["receiver"]
+    assert header["destination"][0]["receiver"] == asked["sender"]
 
 
 def test_what_is_no_request_cannot_be_answered() -> None:
