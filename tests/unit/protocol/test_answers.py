@@ -35,7 +35,10 @@ class TestDelivery:
 
     @pytest.mark.req("CORE-HDR-14")
     def test_nothing_but_the_two_ids_is_needed_and_their_case_does_not_matter(self) -> None:
-        assert read(200, headers={name.lower(): value.upper() for name, value in IDS.items()}).is_delivered
+        shouted = {name.lower(): f" {value.upper()} " for name, value in IDS.items()}
+        assert read(200, headers=shouted).is_delivered
+        sent = {"request_id": REQUEST_ID.upper(), "correlation_id": CORRELATION_ID.upper()}
+        assert classify_answer(200, IDS, BUNDLE, **sent).is_delivered
 
     @pytest.mark.req("CORE-TI-11")
     @pytest.mark.parametrize("status", [200, 400, 404, 409, 422, 500])
@@ -146,7 +149,9 @@ class TestRetry:
         assert read(500, outcome("REC_SERVER_ERROR", issue_code)).verdict is Verdict.REFUSED
 
     @pytest.mark.parametrize(
-        ("status", "verdict"), [(503, Verdict.RETRY), (429, Verdict.RETRY), (400, Verdict.REFUSED)]
+        ("status", "verdict"),
+        [(status, Verdict.RETRY) for status in (408, 425, 429, 500, 502, 503, 504)]
+        + [(status, Verdict.REFUSED) for status in (400, 409, 422, 426, 430, 499)],
     )
     def test_an_unknown_code_is_judged_by_its_status(self, status: int, verdict: Verdict) -> None:
         assert read(status, outcome("REC_SOMETHING_NEW", "400")).verdict is verdict
@@ -158,6 +163,12 @@ class TestRetry:
     def test_a_date_to_wait_for_is_counted_from_the_date_of_the_answer(self) -> None:
         dates = {"Date": "Wed, 21 Oct 2026 07:28:00 GMT", "Retry-After": "Wed, 21 Oct 2026 07:29:30 GMT"}
         assert read(503, outcome("REC_UNAVAILABLE"), IDS | dates).retry_after == timedelta(seconds=90)
+
+    def test_no_sender_is_made_to_wait_for_longer_than_a_day(self) -> None:
+        waits = [
+            read(503, outcome("REC_UNAVAILABLE"), IDS | {"Retry-After": v}).retry_after for v in ("86399", "9" * 40)
+        ]
+        assert waits == [timedelta(seconds=86_399), timedelta(days=1)]
 
     @pytest.mark.parametrize("value", ["", "soon", "-5", "1.5", "Wed, 21 Oct 2026 07:29:30 GMT", "٣"])
     def test_a_time_that_cannot_be_read_is_none(self, value: str) -> None:
@@ -239,9 +250,19 @@ class TestRefusal:
         assert ("a fault in our system" in read(400, outcome(f"{prefix}BAD_REQUEST")).advice) is ours
         assert ("other service" in read(406, outcome(f"{prefix}NOT_IMPLEMENTED")).advice) is not ours
 
-    @pytest.mark.parametrize("code", ["rec_conflict", "Rec_Conflict"])
-    def test_codes_are_read_in_any_case(self, code: str) -> None:
-        assert read(409, outcome(code, "duplicate")).verdict is Verdict.DUPLICATE
+    def test_codes_are_read_in_any_case(self) -> None:
+        assert read(409, outcome("rec_conflict", "duplicate")).verdict is Verdict.DUPLICATE
+        assert read(403, outcome("send_forbidden")).verdict is Verdict.RENEW_TOKEN
+
+    def test_a_service_that_cannot_be_reached_is_told_apart_from_our_own_fault(self) -> None:
+        assert "cannot be reached" in read(404, outcome("PROXY_NOT_FOUND")).advice
+        assert "cannot be reached" not in read(405, outcome("PROXY_METHOD_NOT_ALLOWED")).advice
+
+    def test_of_several_codings_the_one_of_the_bars_system_counts(self) -> None:
+        codings = [{"system": "https://example.org/own", "code": "E17"}]
+        codings.append({"system": "https://fhir.nhs.uk/Codesystem/http-error-codes", "code": "REC_TIMEOUT"})
+        assert read(400, outcome(None, details={"coding": codings})).code == "REC_TIMEOUT"
+        assert read(400, outcome(None, details={"coding": codings[:1]})).code == "E17"
 
     @pytest.mark.req("CORE-ERR-14")
     def test_the_codes_are_there_for_the_log(self) -> None:

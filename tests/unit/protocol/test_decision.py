@@ -72,6 +72,12 @@ class TestWhoseEncounter:
         requesters = encounter("triaged", full_url=LINKED_URL)
         response = validation_response(requesters, encounter("in-progress"), sr_encounter=LINKED_URL)
         assert row(response) == "DT-11"
+        by_id = encounter("triaged", full_url=LINKED_URL, id="e-7")
+        assert (
+            row(validation_response(by_id, encounter("in-progress", id="e-8"), sr_encounter="Encounter/e-7")) == "DT-11"
+        )
+        nobody = validation_response(requesters, encounter("in-progress"), sr_encounter="Encounter/None")
+        assert decide_row(nobody, own_encounters=OWN).circumstances.encounter_status == UNCLEAR
 
     @pytest.mark.parametrize(
         "own",

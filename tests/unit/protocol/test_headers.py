@@ -112,7 +112,11 @@ class TestIds:
         assert codes(refusal) == ["invalid", "required", "structure"]
 
     def test_ids_are_kept_in_lower_case(self) -> None:
-        assert accepted({name: value.upper() for name, value in IDS.items()}).request_id == REQUEST_ID
+        read = accepted({name: f" {value.upper()} " for name, value in IDS.items()})
+        assert (read.request_id, read.correlation_id) == (REQUEST_ID, CORRELATION_ID)
+
+    def test_the_method_is_read_in_any_case(self) -> None:
+        assert codes(refused({}, method="post")) == ["required", "required"]
 
     @pytest.mark.req("CORE-TI-02")
     def test_whatever_ids_were_given_can_be_echoed_even_bad_ones(self) -> None:
@@ -139,6 +143,7 @@ class TestTarget:
             encoded(["x"]),
             base64.b64encode(b"\xff\xfe").decode(),
             base64.b64encode(b"[" * 100_000).decode(),
+            "%" + encoded({"system": "s", "value": "v"}),
         ],
     )
     def test_a_target_that_cannot_be_read_is_refused(self, value: str) -> None:

@@ -21,6 +21,8 @@ from cad_bridge.protocol.versions import Version
         ("application/fhir+xml, application/fhir+json; version=1.1.6; q=0.5", "1.1.6"),
         ("application/fhir+json; version=9.0.0, application/fhir+json; version=1.0.0", "1.0.0"),
         ("application/fhir+json; q=nonsense", "1.1.0"),
+        (' application/fhir+json ;  VERSION = " 1.2.0 " ', "1.2.0"),
+        ("text/plain, , APPLICATION/*;version=1.3.0", "1.3.0"),
     ],
 )
 def test_what_can_be_met_is_met(accept: str | None, version: str) -> None:
@@ -45,6 +47,8 @@ def test_what_cannot_be_met_is_not_acceptable(accept: str) -> None:
     assert isinstance(refused, Refused)
     assert (refused.fault.http_status, refused.fault.code) == (406, "REC_NOT_ACCEPTABLE")
     assert [i.code for i in refused.issues] == ["processing"]
+    what = "BaRS Core major version 1" if "version" in accept else "application/fhir+json"
+    assert refused.issues[0].diagnostics == f"Accept cannot be met: only {what} is served."
 
 
 @pytest.mark.req("CORE-VER-10")
