@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
-from sqlalchemy.engine import URL, make_url
+import psycopg
+from sqlalchemy import event
+from sqlalchemy.engine import URL, ExceptionContext, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 # A node that freezes in the middle of a transaction would hide its due cases from all others, because SKIP LOCKED
-# skips them silently: the server has to end such a transaction (measured; see docs/decisions/0001).
+# skips them silently: the server has to end such a transaction (measured; see docs/decisions/0001). Whoever waits for
+# a lock outlasts a frozen holder (3 s < 4 s), so that one frozen node makes the others late and makes none of them fail.
 SAFETY_SETTINGS = {
-    "idle_in_transaction_session_timeout": "5s",
+    "idle_in_transaction_session_timeout": "3s",
+    "lock_timeout": "4s",
     "statement_timeout": "10s",
-    "lock_timeout": "3s",
+    "tcp_keepalives_idle": "5",
+    "tcp_keepalives_interval": "2",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "10s",
     "timezone": "UTC",
 }
-KEEPALIVES = {"keepalives": 1, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3}
+# The same from our end, or a loop would hang for minutes on a database whose machine has gone.
+KEEPALIVES = {
+    "keepalives": 1,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+    "connect_timeout": 5,
+}
 
 
 def database_url(text: str) -> URL:
@@ -25,12 +40,25 @@ def database_url(text: str) -> URL:
 
 
 def connect(url: str, *, pool_size: int = 20) -> AsyncEngine:
-    """An engine whose connections all carry `SAFETY_SETTINGS`."""
+    """An engine whose connections all carry `SAFETY_SETTINGS`, and whose errors quote no values."""
     options = " ".join(f"-c {name}={value}" for name, value in SAFETY_SETTINGS.items())
-    return create_async_engine(
+    database = create_async_engine(
         database_url(url),
         pool_size=pool_size,
         max_overflow=10,
         pool_pre_ping=True,
+        hide_parameters=True,
         connect_args={"options": options, "application_name": "cad-bridge", **KEEPALIVES},
     )
+    event.listen(database.sync_engine, "handle_error", _without_detail)
+    return database
+
+
+def _without_detail(context: ExceptionContext) -> None:
+    """Errors are logged, and the server's DETAIL quotes whole rows: only its first line is kept."""
+    error, wrapped = context.original_exception, context.sqlalchemy_exception
+    if not isinstance(error, psycopg.Error) or error.diag.message_primary is None:
+        return
+    error.args = (error.diag.message_primary,)
+    if wrapped is not None:
+        wrapped.args = (f"({type(error).__name__}) {error.diag.message_primary}",)

@@ -7,6 +7,7 @@ committed. Locks are always taken in the same order (request id, cases, event cu
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterable
 from dataclasses import fields, replace
 from datetime import datetime
@@ -23,6 +24,8 @@ from cad_bridge.store.mapping import case_values, snapshot, stored_case
 from cad_bridge.store.rows import Deadline, Loaded, NewMessage, Receipt, StoredCase
 from cad_bridge.workflow.case import EscalationFacts
 from cad_bridge.workflow.vocabulary import DeadlineKind, MessageKind
+
+log = logging.getLogger(__name__)
 
 
 def table_of(row_class: type[Any]) -> Table:
@@ -54,6 +57,7 @@ class UnitOfWork:
         self._disarmed: list[dict[str, Any]] = []
         self._withdrawn: list[dict[str, Any]] = []
         self._topics: set[str] = set()
+        self._committing: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         self._connection: AsyncConnection = await self._engine.connect()
@@ -62,8 +66,20 @@ class UnitOfWork:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # Closing gives the connection back after a rollback; a commit has ended the transaction before.
-        await asyncio.shield(self._connection.close())
+        await asyncio.shield(self._end())
+
+    async def _end(self) -> None:
+        """Give the connection back, never in the middle of a commit. Closing rolls back what was not committed."""
+        try:
+            if self._committing is not None and not self._committing.done():
+                await self._finish_unattended(self._committing)
+        finally:
+            await self._connection.close()
+
+    async def _finish_unattended(self, commit: asyncio.Task[None]) -> None:
+        await asyncio.wait({commit})
+        if not commit.cancelled() and (error := commit.exception()) is not None:
+            log.error("a commit failed whose caller had been cancelled", exc_info=error)
 
     # --- locks and reads ---------------------------------------------------------------------------
 
@@ -268,8 +284,9 @@ class UnitOfWork:
     # --- the commit --------------------------------------------------------------------------------
 
     async def commit(self) -> None:
-        """Write everything and commit. Shielded: once begun, it is not interrupted half-way by a cancelled caller."""
-        await asyncio.shield(self._commit())
+        """Write everything and commit. Once begun, it is brought to its end even where the caller is cancelled."""
+        self._committing = asyncio.create_task(self._commit())
+        await asyncio.shield(self._committing)
 
     async def _commit(self) -> None:
         await self._flush_cases()
@@ -304,6 +321,7 @@ class UnitOfWork:
             await self._update(CASES, rows)
 
     async def _flush_deadlines(self) -> None:
+        await self._update(DEADLINES, self._writes.get("fired", []))
         if self._disarmed:
             where = and_(
                 DEADLINES.c.case_id == bindparam("b_case"),
@@ -312,7 +330,6 @@ class UnitOfWork:
                 DEADLINES.c.fired_at.is_(None),
             )
             await self._connection.execute(delete(DEADLINES).where(where), self._disarmed)
-        await self._update(DEADLINES, self._writes.get("fired", []))
         armed = self._writes.get("deadlines", [])
         if armed:
             await self._connection.execute(text(_ARM), armed)

@@ -1,0 +1,188 @@
+"""One transaction for everything a command means: whole or not at all, whoever is cancelled or fails."""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError, ResourceClosedError
+
+from cad_bridge.store.database import connect
+from cad_bridge.store.rows import NewMessage
+from cad_bridge.store.unit_of_work import UnitOfWork
+from cad_bridge.workflow import commands
+from tests.by_hand import a_clock, by_hand, query, sweep, types_of
+from tests.database import connect as plain_connection
+from tests.service import until
+
+SECRET = "Edith Sample, 1 Test Street"
+
+
+@asynccontextmanager
+async def cursor_row_held(database_url: str) -> AsyncIterator[psycopg.Connection]:
+    """Another connection holds the row that every commit with events needs, so that commits stop half-way."""
+    with plain_connection(database_url) as holder:
+        holder.autocommit = False
+        holder.execute("UPDATE event_cursor SET value = value")
+        yield holder
+        holder.rollback()
+
+
+async def somebody_waits_for_a_lock(database_url: str) -> None:
+    """Return as soon as a connection of the service waits for another transaction."""
+
+    async def look() -> bool:
+        waiting = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        return bool(query(database_url, waiting))
+
+    await until(look, "a connection that waits for a lock")
+
+
+async def test_a_commit_that_has_begun_is_finished_although_its_caller_is_cancelled(database_url: str) -> None:
+    async with by_hand(database_url, a_clock()) as running:
+        case = await running.open_case()
+        engine = running.service.engine
+        command = commands.Cancel(reason="Called back", by="Dot")
+        async with cursor_row_held(database_url):
+            caller = asyncio.create_task(engine.handle(UUID(case["id"]), command))
+            await somebody_waits_for_a_lock(database_url)
+            caller.cancel()
+            await asyncio.sleep(0)
+            assert not caller.done(), "the caller must not give the connection away in the middle of a commit"
+        with pytest.raises(asyncio.CancelledError):
+            await caller
+        assert (await running.case(case["id"]))["state"] == "cancelled"
+        assert await types_of(running, case["id"]) == ["case.created", "case.cancelled"]
+
+
+async def test_a_caller_cancelled_before_the_commit_leaves_nothing(database_url: str) -> None:
+    async with by_hand(database_url, a_clock()) as running:
+        case = await running.open_case()
+        engine = running.service.engine
+        with plain_connection(database_url) as holder:
+            holder.autocommit = False
+            holder.execute("SELECT FROM cases FOR UPDATE")
+            caller = asyncio.create_task(engine.handle(UUID(case["id"]), commands.Cancel(reason="Called back")))
+            await somebody_waits_for_a_lock(database_url)
+            caller.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await caller
+            holder.rollback()
+        assert (await running.case(case["id"]))["state"] == "sent"
+        assert await types_of(running, case["id"]) == ["case.created"]
+
+
+async def test_nothing_is_kept_of_work_that_was_not_committed(database_url: str) -> None:
+    async with by_hand(database_url, a_clock()) as running:
+        case = await running.open_case()
+        engine = running.service.engine
+        async with engine.unit_of_work() as work:
+            loaded = await work.lock_case(UUID(case["id"]))
+            assert loaded is not None
+            await engine.decide_in(work, loaded, commands.Dispatch(by="Dot"))
+        assert (await running.case(case["id"]))["state"] == "sent"
+        assert await types_of(running, case["id"]) == ["case.created"]
+
+
+async def test_a_failing_write_takes_the_whole_commit_with_it(database_url: str) -> None:
+    async with by_hand(database_url, a_clock()) as running:
+        case = await running.open_case()
+        engine = running.service.engine
+        case_id = UUID(case["id"])
+        with pytest.raises(IntegrityError):
+            async with engine.unit_of_work() as work:
+                loaded = await work.lock_case(case_id)
+                assert loaded is not None
+                await engine.decide_in(work, loaded, commands.Dispatch(by="Dot"))
+                work.remember(client="c", key="k", request_sha256="", case_id=uuid4(), at=engine.now())
+                await work.commit()
+        assert (await running.case(case["id"]))["state"] == "sent"
+        assert await types_of(running, case["id"]) == ["case.created"]
+
+
+async def test_the_connection_of_a_broken_commit_is_not_used_again(database_url: str) -> None:
+    """A server that ends the connection in the middle of a commit leaves nothing, and the next command works."""
+    async with by_hand(database_url, a_clock()) as running:
+        case = await running.open_case()
+        engine, case_id = running.service.engine, UUID(case["id"])
+        async with cursor_row_held(database_url):
+            caller = asyncio.create_task(engine.handle(case_id, commands.Cancel(reason="Called back")))
+            await somebody_waits_for_a_lock(database_url)
+            query(
+                database_url,
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+                " AND datname = current_database()",
+            )
+            with pytest.raises(Exception, match="terminating connection"):
+                await caller
+        assert (await running.case(case["id"]))["state"] == "sent"
+        await engine.handle(case_id, commands.Cancel(reason="Called back"))
+        assert (await running.case(case["id"]))["state"] == "cancelled"
+
+
+async def test_a_case_is_changed_only_under_its_lock(database_url: str) -> None:
+    async with by_hand(database_url, a_clock()) as running:
+        case = await running.open_case()
+        engine = running.service.engine
+        async with engine.unit_of_work() as work:
+            loaded = await work.lock_case(UUID(case["id"]))
+        assert loaded is not None
+        async with engine.unit_of_work() as other:
+            with pytest.raises(LookupError):
+                other.save_case(loaded.stored)
+
+
+async def test_errors_of_the_database_quote_no_values(database_url: str) -> None:
+    """What a failing statement was given is patient data, and the error is logged."""
+    database = connect(database_url)
+    try:
+        with pytest.raises(IntegrityError) as caught:
+            async with UnitOfWork(database) as work:
+                for id_ in (id_ := uuid4(), id_):
+                    work.add_message(
+                        NewMessage(
+                            id=id_, direction="in", at=a_clock()(), body=SECRET.encode(), headers={"x": SECRET}
+                        )
+                    )
+                await work.commit()
+        assert "Edith" not in str(caught.value)
+        assert "duplicate key" in str(caught.value)
+        with pytest.raises(IntegrityError) as caught:
+            async with database.begin() as connection:
+                await connection.execute(
+                    text("INSERT INTO refused_calls (id, client, path) VALUES (gen_random_uuid(), :it, :it)"),
+                    {"it": SECRET},
+                )
+        assert "Edith" not in "".join(traceback.format_exception(caught.value))
+        assert "not-null constraint" in str(caught.value)
+    finally:
+        await database.dispose()
+
+
+async def test_a_fired_deadline_stays_for_the_story_of_the_case(database_url: str) -> None:
+    clock = a_clock()
+    async with by_hand(database_url, clock) as running:
+        case = await running.open_case()
+        clock.advance(timedelta(minutes=40, seconds=1))
+        await sweep(running)
+        rows = query(database_url, "SELECT kind, fired_at FROM deadlines WHERE kind <> 'acknowledgement' ORDER BY 1")
+        assert rows == [("breach", clock()), ("delivery", clock())]
+        assert (await running.case(case["id"]))["state"] == "breached"
+
+
+async def test_a_unit_of_work_cannot_be_used_after_its_end(database_url: str) -> None:
+    database = connect(database_url)
+    try:
+        async with UnitOfWork(database) as work:
+            pass
+        with pytest.raises(ResourceClosedError):
+            await work.lock_case(uuid4())
+    finally:
+        await database.dispose()
