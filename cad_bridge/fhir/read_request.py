@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from uuid import UUID
 
 from cad_bridge.fhir import codes
 from cad_bridge.fhir.content import ReceivedRequest
@@ -19,7 +18,6 @@ from cad_bridge.fhir.read_clinical import (
     read_consent,
     read_flags,
     read_medication,
-    read_observation,
     read_practitioner,
     read_scene_safety,
 )
@@ -31,8 +29,10 @@ from cad_bridge.fhir.read_elements import (
     same_system,
     system_of,
 )
+from cad_bridge.fhir.read_encounter import case_number_of, journey_id_of, place_in, read_call_times
 from cad_bridge.fhir.read_index import MessageIndex
 from cad_bridge.fhir.read_nodes import Node
+from cad_bridge.fhir.read_observations import read_observation
 from cad_bridge.fhir.read_patient import read_caller, read_contacts, read_patient
 from cad_bridge.fhir.read_place import coordinate_readings, read_location
 from cad_bridge.fhir.read_triage import read_next_activity, read_outcomes, read_triage_system
@@ -181,8 +181,8 @@ class RequestReader:
             "sending_service": organisation_of(sender),
             "receiving_service": organisation_of(provider) or organisation_of(receiver),
             "receiving_service_name": service.child("name").text(),
-            "case_number": self._case_number(),
-            "journey_id": self._journey_id(),
+            "case_number": case_number_of(self.encounter),
+            "journey_id": journey_id_of(self.encounter),
         }
 
     def _use_case(self) -> str | None:
@@ -197,22 +197,6 @@ class RequestReader:
                 if code and same_system(system_of(coding), codes.USE_CASES):
                     return code.lower()
         return None
-
-    def _case_number(self) -> str | None:
-        for identifier in self.encounter.items("identifier"):
-            value = identifier.child("value").text()
-            if value:
-                return value
-        return None
-
-    def _journey_id(self) -> UUID | None:
-        target = self.encounter.first("episodeOfCare").target() or ""
-        try:
-            return UUID(target.removeprefix("EpisodeOfCare/").removeprefix("urn:uuid:"))
-        except ValueError:
-            at = f"{self.encounter.path}.episodeOfCare"
-            self.index.ledger.warn(at, "required", "No journey id that is a GUID.", "CORE-BND-08")
-            return None
 
     def _patient_and_contacts(self) -> dict[str, Any]:
         link = self.patient.first("generalPractitioner")
@@ -256,45 +240,23 @@ class RequestReader:
         }
 
     def _timings(self) -> Timings:
-        """Call times, where CAD to CAD messages have them; else Encounter.period.start is T0 (APP4-VR-21)."""
-        history = {entry.child("status").word: entry for entry in reversed(self.encounter.items("statusHistory"))}
-        times = {}
-        for status in ("planned", "arrived", "in-progress"):
-            if status in history:
-                times[status] = moment_of(history[status].child("period").child("start"))
-                history[status].child("status").text()
-        start = moment_of(self.encounter.child("period").child("start"))
-        if times.get("arrived") is None and start != times.get("in-progress"):
-            times["arrived"] = start
         return Timings(
-            call_connect=times.get("arrived"),
-            call_answer=times.get("in-progress"),
-            bt_start=times.get("planned"),
-            location_confirmed=self._location_confirmed(),
+            **read_call_times(self.encounter),
+            location_confirmed=moment_of(self.place_in(self.encounter).child("period").child("start")),
             disposition=moment_of(self.care_plan.child("created")),
             cpr_start=self.observed.get("cpr_start"),
         )
 
-    def _encounter_location(self) -> Node:
-        return self.place_in(self.encounter)
-
     def place_in(self, encounter: Node) -> Node:
         """What an Encounter says about the incident Location."""
-        url = self.index.url_of(self.location) if self.location.exists else None
-        for place in encounter.items("location"):
-            if url is not None and place.child("location").target() == url:
-                return place
-        return Node(None, f"{encounter.path}.location", self.index.ledger)
+        return place_in(encounter, self.index.url_of(self.location) if self.location.exists else None)
 
     def location_status(self) -> str | None:
         """Provisional or confirmed (APP6-LOC-04); None if the message does not say."""
-        place = self._encounter_location()
+        place = self.place_in(self.encounter)
         if not place.exists:
             return None
         return "confirmed" if place.child("status").choice("active") else "provisional"
-
-    def _location_confirmed(self) -> Any:
-        return moment_of(self._encounter_location().child("period").child("start"))
 
     def _other_locations(self) -> tuple[Location, ...]:
         contained = [

@@ -13,6 +13,7 @@ from cad_bridge.fhir.content_triage import TriageCodes
 from cad_bridge.fhir.issues import Issue
 from cad_bridge.fhir.read_clinical import read_allergy, read_medication
 from cad_bridge.fhir.read_elements import codings_of, moment_of, same_system, system_of
+from cad_bridge.fhir.read_encounter import case_number_of
 from cad_bridge.fhir.read_nodes import Node
 from cad_bridge.fhir.read_request import RequestReader
 from cad_bridge.fhir.read_triage import Outcomes, read_outcomes, read_triage_system
@@ -27,7 +28,7 @@ def read_acknowledgement(bundle: Mapping[str, Any]) -> Acknowledgement:
     planned = reader.receivers_encounter()
     index = reader.index
     return Acknowledgement(
-        remote_case_number=_case_number(planned),
+        remote_case_number=case_number_of(planned),
         remote_encounter_id=_id(planned),
         remote_encounter_full_url=index.url_of(planned) if planned.exists else None,
         service_request_id=_id(reader.service_request),
@@ -167,21 +168,13 @@ class _ResponseReader(RequestReader):
 
 def _mark_own(encounter: Node) -> None:
     """Mark what only frames the responder's Encounter."""
-    _case_number(encounter)
+    case_number_of(encounter)
     encounter.expect("status", "finished", "triaged")
     encounter.child("class").done()
     for concept in encounter.items("reasonCode"):
         for coding in codings_of(concept):
             if coding.child("code").word == codes.VALIDATION_OUTCOME:
                 coding.done()
-
-
-def _case_number(encounter: Node) -> str | None:
-    for identifier in encounter.items("identifier"):
-        value = identifier.child("value").text()
-        if value:
-            return value
-    return None
 
 
 def _id(node: Node) -> str | None:
