@@ -16,6 +16,7 @@ HEADER_RESPONSE_PROFILE: Final = f"{FHIR_NHS}/StructureDefinition/BARSMessageHea
 SERVICE_REQUEST_VALIDATION_PROFILE: Final = f"{FHIR_NHS}/StructureDefinition/BARSServiceRequest-request-validation"
 SERVICE_REQUEST_REFERRAL_PROFILE: Final = f"{FHIR_NHS}/StructureDefinition/BARSServiceRequest-request-referral"
 SCENE_SAFETY_PROFILE: Final = f"{FHIR_NHS}/StructureDefinition/BARSFlag-scene-safety"
+INCIDENT_LOCATION_PROFILE: Final = f"{UKCORE}/StructureDefinition/BARSLocation-incident-location"
 FLAG_PROFILE: Final = "http://hl7.org/fhir/StructureDefinition/Flag"
 
 CDSS_EXTENSION: Final = f"{FHIR_NHS}/StructureDefinition/CDSSExtension"
