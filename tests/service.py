@@ -253,7 +253,7 @@ async def with_sandbox(
     """Run a service whose messages go through the sandbox's proxy to a simulated CAS."""
     credentials = _credentials()
     proxy = ProxySettings(clients=(credentials.registration,))
-    config = SandboxConfig(proxy=proxy, cas=(cas or CasConfig(),), asts=(), requesters=())
+    config = SandboxConfig(proxy=proxy, cas=(cas or CasConfig(),), asts=())
     with tempfile.TemporaryDirectory() as secrets:
         key_file = Path(secrets) / "key.pem"
         key_file.write_text(credentials.private_key, encoding="ascii")

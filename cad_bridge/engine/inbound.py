@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from types import MappingProxyType
 from uuid import UUID
 
@@ -15,8 +16,8 @@ from cad_bridge.engine.messages import own_encounter
 from cad_bridge.engine.verdicts import Reply, issue_as_json
 from cad_bridge.fhir.build_acknowledgement import acknowledgement_bundle
 from cad_bridge.fhir.encounters import EncounterFacts
-from cad_bridge.fhir.facts import read_facts
-from cad_bridge.fhir.issues import Issue
+from cad_bridge.fhir.facts import Facts, read_facts
+from cad_bridge.fhir.issues import Issue, Severity
 from cad_bridge.fhir.merge import Merged, merge_update
 from cad_bridge.fhir.read_request import read_request
 from cad_bridge.fhir.read_response import read_outcome, read_rejection
@@ -65,7 +66,8 @@ class Inbound:
         if await self._is_held():
             return self._conflict("This request is held here already and is current; send an update.")
         now = self.engine.now()
-        content, issues = read_request(self.accepted.bundle)
+        content, found = read_request(self.accepted.bundle)
+        issues = [*found, *time_warnings(facts, now=now)]
         stored = await self._new_case(content.model_dump(mode="json", exclude_none=True), issues)
         decision = begin(stored.case, now=now, policy=self.accepted.service.policy)
         stored = stored.evolve(case=decision.case)
@@ -335,6 +337,29 @@ class Inbound:
 
     def _refused(self, fault: Fault, why: str) -> Refused:
         return Refused.because(fault, why, expression="Bundle", rule=self.accepted.row.id)
+
+
+def time_warnings(facts: Facts, *, now: datetime) -> list[Issue]:
+    """A breach time that cannot be kept is accepted as it was sent, and said on the case (H02)."""
+    found = []
+    if facts.occurrence_end is not None and facts.occurrence_end <= now:
+        found.append("The breach time had passed when the request arrived.")
+    if (
+        facts.occurrence_end is not None
+        and facts.careplan_period_start is not None
+        and facts.occurrence_end <= facts.careplan_period_start
+    ):
+        found.append("The breach time is not after the clock start.")
+    return [
+        Issue(
+            severity=Severity.WARNING,
+            code="value",
+            expression="Bundle.entry.resource.ofType(ServiceRequest).occurrence.end",
+            diagnostics=text,
+            rule="H02",
+        )
+        for text in found
+    ]
 
 
 _ACTIONS: dict[str, Callable[[Inbound], Awaitable[Reply | Refused]]] = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from cad_bridge.engine.requests import FieldProblem, RequestRefusedError
 from cad_bridge.fhir.content import Outcome
 from cad_bridge.fhir.content_arp import outcome_clock_start
 from cad_bridge.fhir.content_clinical import Practitioner
@@ -23,7 +24,11 @@ def practitioner_facts(practitioner: Practitioner | None, *, by: str) -> dict[st
 def complete_command(
     stored: StoredCase, outcome: Outcome, *, by: str, now: datetime, read_version: int | None = None
 ) -> tuple[commands.Complete, dict[str, Any]]:
-    """The command, and the outcome to keep with the case: its clock start follows the T5 rule (APP4-VS-18, -19)."""
+    """The command, and the outcome to keep with the case: its clock start follows the T5 rule (APP4-VS-18, -19).
+
+    Raises RequestRefusedError for an upgrade to C1 or C2 without the reference of its ITK request.
+    """
+    _need_itk_reference(stored, outcome)
     disposition = outcome.disposition_at or now
     started = stored.case.clock_start
     clock_start = outcome.clock_start or (
@@ -43,3 +48,16 @@ def complete_command(
         read_version=read_version,
     )
     return command, kept
+
+
+def _need_itk_reference(stored: StoredCase, outcome: Outcome) -> None:
+    """C1 and C2 are asked for over ITK first; the case that this made is named in the response (APP4-VS-21, -22).
+
+    A service without an approved triage system uses HCP codes and phones the EOC clinical hub instead (APP4-VS-24).
+    """
+    immediate = outcome.arp in {"C1", "C2"} and outcome.dispatch_required
+    arp = Priority.parse(outcome.arp)
+    if immediate and arp is not None and arp.raises(stored.case.arp) and outcome.new_cad_id is None:
+        raise RequestRefusedError(
+            FieldProblem("new_cad_id", "an upgrade to C1 or C2 needs the CAD id from the ITK ambulance request")
+        )

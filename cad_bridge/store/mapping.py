@@ -40,10 +40,11 @@ _CASE = (
     "pending_breach_at",
     "unread_update",
     "pending_final",
+    "claimed_by",
     "cancel_on_breach",
     "triage",
 )
-_BESIDE = ("content", "outcome", "claimed_by", "created_at", "updated_at")
+_BESIDE = ("content", "outcome", "created_at", "updated_at")
 
 
 def case_values(stored: StoredCase) -> dict[str, Any]:

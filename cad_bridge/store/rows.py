@@ -49,7 +49,6 @@ class StoredCase:
     updated_at: datetime
     outcome: dict[str, Any] | None = None
     warnings: tuple[dict[str, Any], ...] = ()
-    claimed_by: str | None = None
 
     @property
     def id(self) -> UUID:

@@ -9,6 +9,8 @@ from typing import Any
 
 from fastapi.responses import JSONResponse
 
+from cad_bridge.engine.requests import RequestRefusedError
+
 
 @dataclass(slots=True)
 class ProblemError(Exception):
@@ -43,6 +45,13 @@ def does_not_fit(why: str) -> ProblemError:
 def invalid(errors: Sequence[dict[str, Any]]) -> ProblemError:
     """422: the body breaks a rule; `errors` hold path and message."""
     return ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, "The request breaks a rule", errors=errors)
+
+
+def refused(error: RequestRefusedError) -> ProblemError:
+    """409 or 422: the engine refused the content, by field."""
+    errors = [{"path": problem.path, "message": problem.message} for problem in error.problems]
+    title = "This does not fit what is there already" if error.status == 409 else "The request breaks a rule"
+    return ProblemError(error.status, title, errors=errors)
 
 
 def field_errors(raw: Sequence[Any]) -> list[dict[str, Any]]:

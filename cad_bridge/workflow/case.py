@@ -8,7 +8,15 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from cad_bridge.workflow.vocabulary import Priority, Side, UseCase
+from cad_bridge.workflow.vocabulary import Duty, Priority, Side, UseCase
+
+
+@dataclass(frozen=True, slots=True)
+class StatusChange:
+    """A status of the receiver's Encounter, in the words of the message, and since when it has had it."""
+
+    status: str
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,10 +45,21 @@ class Case:
     """A later breach time that was sent and that the responder has not taken yet; until then the earlier one holds."""
     unread_update: bool = False
     """Whether the requester has updated the case since a clinician of ours last acted on it."""
+    claimed_by: str | None = None
+    """The clinician of ours who has taken the case on, so that no two work on it unknowingly."""
     pending_final: Mapping[str, Any] | None = None
     """A final response that waits for the EOC clinical hub: its facts as JSON, until the review has decided."""
     cancel_on_breach: bool = False
     """Whether the responder wants to be told by cancellation when the failsafe has taken the case back."""
+
+    dispatch_duty: Duty = Duty.SENDER
+    """Who has to dispatch, as this side knows it; for a validation always its requester."""
+    status_history: tuple[StatusChange, ...] = ()
+    """What the receiver of a referral has told of it (its own record of that on the receiver's side), oldest first."""
+    needed_by: datetime | None = None
+    """By when the sender of a call assist or mutual aid request needs the resource, where it says so."""
+    answer_by: datetime | None = None
+    """When the lack of an answer is escalated: the sender's wait for acceptance, the receiver's own intake."""
 
     triage: Mapping[str, Any] = field(default_factory=dict)
     """The original triage outcome as the CAD sent it, carried to the failsafe notice unchanged."""

@@ -217,6 +217,8 @@ class Accept(Command):
     """A person of the responder's has seen the case and takes it on."""
 
     name: ClassVar[str] = "accept"
+    take_over: bool = False
+    """Said by somebody who knows that another clinician has the case."""
     practitioner: dict[str, Any] = field(default_factory=dict)
 
 
@@ -225,7 +227,17 @@ class Start(Command):
     """The consultation starts; a call attempt is not a start (APP4-VS-02)."""
 
     name: ClassVar[str] = "start"
+    take_over: bool = False
     practitioner: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContactAttempt(Command):
+    """A clinician tried to reach the patient and did not; it is no start, and tells the requester nothing."""
+
+    name: ClassVar[str] = "contact_attempt"
+    contact: str
+    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

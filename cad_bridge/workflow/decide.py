@@ -79,6 +79,9 @@ def decide(
     if _is_stale(case, command):
         why = "The requester has updated the case since: read it again and complete with its version."
         return Decision(case=case, rule=f"{rule} (stale)", refusal=Refusal(why=why))
+    if _is_anothers(case, command):
+        why = f"{case.claimed_by} has the case; take it over only if you know that."
+        return Decision(case=case, rule=f"{rule} (claimed)", refusal=Refusal(why=why))
     after = _moved(workflow, case, row)
     outcome, effects = workflow.effects[command.trigger](
         Turn(before=case, after=after, command=command, row=row, now=now, policy=policy)
@@ -90,6 +93,13 @@ def decide(
 def moves(case: Case, command: commands.Command) -> bool:
     """Whether the command moves the case, so that what it carries counts; otherwise it is kept and shown only."""
     return WORKFLOWS[case.use_case, case.side].table.row(case, command.trigger).kind is Kind.MOVE
+
+
+def _is_anothers(case: Case, command: commands.Command) -> bool:
+    """Work on a case that another clinician has taken on, by somebody who may not know it."""
+    if not isinstance(command, commands.Accept | commands.Start) or command.take_over:
+        return False
+    return case.claimed_by is not None and case.claimed_by != command.by
 
 
 def _is_stale(case: Case, command: commands.Command) -> bool:

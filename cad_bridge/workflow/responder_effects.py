@@ -25,16 +25,25 @@ def _interim(turn: Turn) -> Send:
 def _accept(turn: Turn) -> Outcome:
     """A CAS tells the requester when it starts; falls and community services when they accept (APP4-VS-01)."""
     told = Tell(type=EventType.CASE_UPDATED, data={"changed": ["state"], "accepted": True, "by": turn.command.by})
-    if turn.after.use_case is UseCase.CAS_VALIDATION:
-        return turn.after, (_TAKEN, told)
-    return turn.after.evolve(interim_sent=True), (_TAKEN, told, _interim(turn))
+    case = turn.after.evolve(claimed_by=turn.command.by)
+    if case.use_case is UseCase.CAS_VALIDATION or case.interim_sent:
+        return case, (_TAKEN, told)
+    return case.evolve(interim_sent=True), (_TAKEN, told, _interim(turn))
 
 
 def _start(turn: Turn) -> Outcome:
     told = Tell(type=EventType.CASE_IN_PROGRESS, data={"by": turn.command.by})
-    if turn.after.interim_sent:
-        return turn.after, (_TAKEN, told)
-    return turn.after.evolve(interim_sent=True), (_TAKEN, told, _interim(turn))
+    case = turn.after.evolve(claimed_by=turn.command.by)
+    if case.interim_sent:
+        return case, (_TAKEN, told)
+    return case.evolve(interim_sent=True), (_TAKEN, told, _interim(turn))
+
+
+def _contact_attempt(turn: Turn) -> Outcome:
+    """Recorded for the story of the case; the intake deadline goes on, because nobody has taken the case by trying."""
+    command = cast(commands.ContactAttempt, turn.command)
+    data = {"contact": command.contact, "note": command.note, "by": command.by}
+    return turn.after, (Tell(type=EventType.CASE_CONTACT_ATTEMPT, data=data),)
 
 
 def _reject(turn: Turn) -> Outcome:
@@ -108,6 +117,7 @@ def _response_refused(turn: Turn) -> Outcome:
 EFFECTS: dict[str, Callable[[Turn], Outcome]] = {
     "accept": _accept,
     "start": _start,
+    "contact_attempt": _contact_attempt,
     "reject": _reject,
     "complete": _complete,
     "update": _update,

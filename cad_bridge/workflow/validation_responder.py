@@ -15,7 +15,17 @@ FINISHED = "finished"
 CANCELLED = "cancelled"
 
 STATES = (RECEIVED, ACCEPTED, IN_PROGRESS, REJECTED, FINISHED, CANCELLED)
-TRIGGERS = ("accept", "start", "reject", "complete", "update", "cancellation", "intake_overdue", "response_refused")
+TRIGGERS = (
+    "accept",
+    "start",
+    "contact_attempt",
+    "reject",
+    "complete",
+    "update",
+    "cancellation",
+    "intake_overdue",
+    "response_refused",
+)
 
 _ENDED = "rejected finished cancelled"
 _OVER = "The case has ended here."
@@ -26,11 +36,15 @@ TABLE = StateTable(
     triggers=TRIGGERS,
     rows=(
         *moves("accept", received=ACCEPTED),
-        *rejects("accept", "accepted in_progress", "The case has been accepted already."),
+        # Another clinician may take it over, knowingly; the one who has it changes nothing (see decide).
+        *moves("accept", accepted=ACCEPTED),
+        *rejects("accept", "in_progress", "The consultation has started already."),
         *rejects("accept", _ENDED, _OVER),
         *moves("start", received=IN_PROGRESS, accepted=IN_PROGRESS),
         *rejects("start", "in_progress", "The consultation has started already."),
         *rejects("start", _ENDED, _OVER),
+        *moves("contact_attempt", received=RECEIVED, accepted=ACCEPTED, in_progress=IN_PROGRESS),
+        *rejects("contact_attempt", _ENDED, _OVER),
         *moves("reject", received=REJECTED, accepted=REJECTED, in_progress=REJECTED),
         *rejects("reject", _ENDED, _OVER),
         *moves("complete", received=FINISHED, accepted=FINISHED, in_progress=FINISHED),

@@ -22,8 +22,14 @@ class UseCase(StrEnum):
         """Whether this is one of the three validation use cases of Application 4."""
         return self in VALIDATION_USE_CASES
 
+    @property
+    def is_cad_to_cad(self) -> bool:
+        """Whether this is one of the three use cases of Application 6."""
+        return self in CAD_TO_CAD_USE_CASES
+
 
 VALIDATION_USE_CASES = frozenset({UseCase.CAS_VALIDATION, UseCase.FALLS_VALIDATION, UseCase.COMMUNITY_VALIDATION})
+CAD_TO_CAD_USE_CASES = frozenset({UseCase.OUT_OF_AREA, UseCase.CALL_ASSIST, UseCase.MUTUAL_AID})
 
 
 class Side(StrEnum):
@@ -31,6 +37,13 @@ class Side(StrEnum):
 
     REQUESTER = "requester"
     RESPONDER = "responder"
+
+
+class Duty(StrEnum):
+    """Whose the duty is to dispatch (for a category 5 referral: to care for) the patient of a case."""
+
+    SENDER = "sender"
+    RECEIVER = "receiver"
 
 
 class Priority(StrEnum):
@@ -104,6 +117,9 @@ class DeadlineKind(StrEnum):
     DELIVERY = "delivery"
     INTAKE = "intake"
     REVIEW = "review"
+    ANSWER = "answer"
+    STATUS = "status"
+    CALLBACK = "callback"
     ACKNOWLEDGEMENT = "acknowledgement"
 
 
@@ -119,10 +135,15 @@ class EscalationReason(StrEnum):
     DISPATCH_OVERDUE = "dispatch-overdue"
     INTAKE_OVERDUE = "intake-overdue"
     REVIEW_OVERDUE = "review-overdue"
+    ANSWER_OVERDUE = "answer-overdue"
+    STATUS_OVERDUE = "status-overdue"
+    CALLBACK_OVERDUE = "callback-overdue"
     CANCELLATION_REFUSED = "cancellation-refused"
     UPDATE_REFUSED = "update-refused"
     RESPONSE_UNDELIVERABLE = "response-undeliverable"
     UNRECOGNISED_RESPONSE = "unrecognised-response"
+    FORBIDDEN_REFUSAL = "forbidden-refusal"
+    SAFEGUARDING_FEEDBACK = "safeguarding-feedback"
 
 
 class EventType(StrEnum):
@@ -137,6 +158,7 @@ class EventType(StrEnum):
     CASE_COMPLETED = "case.completed"
     CASE_REVIEW_REQUIRED = "case.review_required"
     CASE_REVIEWED = "case.reviewed"
+    CASE_CONTACT_ATTEMPT = "case.contact_attempt"
     CASE_STATUS = "case.status"
     FAILSAFE_DISPATCH = "failsafe.dispatch"
     ESCALATION_RAISED = "escalation.raised"
@@ -155,3 +177,5 @@ class MessageKind(StrEnum):
     INTERIM = "interim"
     REJECTION = "rejection"
     FINAL = "final"
+    STATUS = "status"
+    REFUSAL = "refusal"

@@ -144,7 +144,9 @@ async def test_a_request_that_has_ended_reads_as_completed(running: Running) -> 
     [
         pytest.param("/ServiceRequest/123", (400, "REC_BAD_REQUEST", "value"), marks=pytest.mark.req("CORE-ERR-SR-03")),
         pytest.param(
-            f"/ServiceRequest/{uuid4()}", (404, "REC_NOT_FOUND", "not-found"), marks=pytest.mark.req("CORE-ERR-SR-04")
+            "/ServiceRequest/5f6f0c0e-0000-4000-8000-000000000000",
+            (404, "REC_NOT_FOUND", "not-found"),
+            marks=pytest.mark.req("CORE-ERR-SR-04"),
         ),
         pytest.param("/ServiceRequest", (400, "REC_BAD_REQUEST", "required"), marks=pytest.mark.req("CORE-ERR-SR-06")),
         pytest.param("/ServiceRequest/", (400, "REC_BAD_REQUEST", "required"), marks=pytest.mark.req("CORE-ERR-SR-02")),

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Header, Query
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from cad_bridge.engine.core import NoSuchCaseError
+from cad_bridge.engine.requests import RequestRefusedError
 from cad_bridge.engine.responses import complete_command, practitioner_facts
 from cad_bridge.fhir.content import Outcome
 from cad_bridge.fhir.content_clinical import Practitioner
@@ -17,7 +18,7 @@ from cad_bridge.store.queries import CaseFilter
 from cad_bridge.web.context import Client, WebContext
 from cad_bridge.web.local.access import Actor, Cad, Clinician, Context, Reader, visible_case
 from cad_bridge.web.local.views import case_view, message_view
-from cad_bridge.web.problems import does_not_fit, not_found
+from cad_bridge.web.problems import does_not_fit, not_found, refused
 from cad_bridge.workflow import commands
 from cad_bridge.workflow.vocabulary import Priority, Side
 
@@ -39,6 +40,16 @@ class ClinicalAct(_Body):
     """An action of a responder's; `practitioner` goes into the message as who does the validation."""
 
     practitioner: Practitioner | None = None
+    take_over: bool = False
+    """The case is another clinician's, and the one who acts knows it."""
+
+
+class Attempt(_Body):
+    """A try to reach the patient that failed."""
+
+    contact: str = Field(min_length=1, max_length=200)
+    """Whom, and by which number or way, in words."""
+    note: str | None = Field(default=None, min_length=1, max_length=4000)
 
 
 class Cancellation(_Body):
@@ -49,11 +60,12 @@ class Cancellation(_Body):
     """True if the request should never have been sent (entered-in-error instead of revoked)."""
 
 
-class Rejection(ClinicalAct):
+class Rejection(_Body):
     """Why the case is given back: RRNA, FC (failed contact) or OTH, and in words."""
 
     code: str = Field(pattern=r"^(RRNA|FC|OTH)$")
     text: str = Field(min_length=1, max_length=4000)
+    practitioner: Practitioner | None = None
 
 
 class HubReview(_Body):
@@ -80,9 +92,13 @@ def _who(body: _Body | None, client: Client) -> str:
     return f"{body.by} ({client.name})" if body is not None and body.by else client.name
 
 
-def _clinician(body: ClinicalAct | None, client: Client) -> dict[str, Any]:
+def _clinician(body: ClinicalAct | Rejection | None, client: Client) -> dict[str, Any]:
     who = _who(body, client)
     return {"by": who, "practitioner": practitioner_facts(body.practitioner if body else None, by=who)}
+
+
+def _taking(kind: type[commands.Accept | commands.Start], body: ClinicalAct | None, client: Client) -> commands.Command:
+    return kind(take_over=body is not None and body.take_over, **_clinician(body, client))
 
 
 @router.get("/cases")
@@ -168,13 +184,20 @@ async def review(case_id: UUID, body: HubReview, context: Context, client: Clini
 @router.post("/cases/{case_id}/accept")
 async def accept(case_id: UUID, context: Context, client: Clinician, body: ClinicalAct | None = None) -> dict[str, Any]:
     """A person of the responder's has seen the case and takes it on."""
-    return await _act(context, client, case_id, commands.Accept(**_clinician(body, client)))
+    return await _act(context, client, case_id, _taking(commands.Accept, body, client))
 
 
 @router.post("/cases/{case_id}/start")
 async def start(case_id: UUID, context: Context, client: Clinician, body: ClinicalAct | None = None) -> dict[str, Any]:
     """The consultation starts; the requester is told by an interim response."""
-    return await _act(context, client, case_id, commands.Start(**_clinician(body, client)))
+    return await _act(context, client, case_id, _taking(commands.Start, body, client))
+
+
+@router.post("/cases/{case_id}/contact-attempts")
+async def contact_attempt(case_id: UUID, body: Attempt, context: Context, client: Clinician) -> dict[str, Any]:
+    """Record a failed try to reach the patient. It is no start: the requester is told nothing (APP4-VS-02)."""
+    command = commands.ContactAttempt(contact=body.contact, note=body.note, by=_who(body, client))
+    return await _act(context, client, case_id, command)
 
 
 @router.post("/cases/{case_id}/reject")
@@ -198,9 +221,11 @@ async def complete(
     updated the case since the clinician accepted it, so that nobody completes what they have not seen.
     """
     stored = await visible_case(context, client, case_id)
-    command, outcome = complete_command(
-        stored, body, by=client.name, now=context.now(), read_version=int(if_match.strip('"')) if if_match else None
-    )
+    read_version = int(if_match.strip('"')) if if_match else None
+    try:
+        command, outcome = complete_command(stored, body, by=client.name, now=context.now(), read_version=read_version)
+    except RequestRefusedError as error:
+        raise refused(error) from None
     return await _act(context, client, case_id, command, outcome=outcome)
 
 
@@ -242,7 +267,7 @@ async def _act(
 _SHARED = frozenset({"acknowledge"})
 _BY_SIDE = {
     Side.REQUESTER: frozenset({"dispatch", "close", "cancel", "review_dispatch", "review_closing"}) | _SHARED,
-    Side.RESPONDER: frozenset({"accept", "start", "reject", "complete"}) | _SHARED,
+    Side.RESPONDER: frozenset({"accept", "start", "contact_attempt", "reject", "complete"}) | _SHARED,
 }
 
 

@@ -14,7 +14,7 @@ from cad_bridge.fhir import content
 from cad_bridge.protocol.services import canonical
 from cad_bridge.web.local.access import Cad, Context, visible_case
 from cad_bridge.web.local.views import case_view
-from cad_bridge.web.problems import ProblemError, does_not_fit, invalid
+from cad_bridge.web.problems import does_not_fit, invalid, refused
 from cad_bridge.workflow.vocabulary import Side
 
 router = APIRouter(tags=["requests"])
@@ -41,7 +41,7 @@ async def open_validation(
     try:
         opened = await open_request(context.engine, _of_client(body, client.services), by=client.name, key=key)
     except RequestRefusedError as error:
-        raise _problem(error) from None
+        raise refused(error) from None
     response.headers["Location"] = f"/api/v1/cases/{opened.stored.id}"
     if opened.repeated:
         response.headers["Idempotency-Replayed"] = "true"
@@ -60,7 +60,7 @@ async def update(case_id: UUID, body: content.Request, context: Context, client:
     try:
         handled = await update_request(context.engine, case_id, _of_client(body, client.services), by=client.name)
     except RequestRefusedError as error:
-        raise _problem(error) from None
+        raise refused(error) from None
     if handled.decision.refusal is not None:
         raise does_not_fit(handled.decision.refusal.why)
     return case_view(handled.stored)
@@ -70,9 +70,3 @@ def _of_client(body: content.Request, services: tuple[str, ...]) -> content.Requ
     if canonical(body.sender) not in services:
         raise invalid([{"path": "sender", "message": "is not a service of this client"}])
     return body
-
-
-def _problem(error: RequestRefusedError) -> ProblemError:
-    errors = [{"path": problem.path, "message": problem.message} for problem in error.problems]
-    title = "This does not fit what is there already" if error.status == 409 else "The request breaks a rule"
-    return ProblemError(error.status, title, errors=errors)

@@ -34,7 +34,7 @@ def case_view(stored: StoredCase, escalations: Iterable[Escalation] = ()) -> dic
             "delivered": case.delivered,
             "created_at": stored.created_at,
             "updated_at": stored.updated_at,
-            "claimed_by": stored.claimed_by,
+            "claimed_by": case.claimed_by,
         }
     )
     return view | {

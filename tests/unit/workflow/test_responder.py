@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -139,3 +140,21 @@ def test_a_response_the_requester_would_not_take_escalates() -> None:
     decision = _decide(commands.ResponseRefused(kind="final", attempts=3, last_error="refused"), state="finished")
     assert [effect.reason for effect in decision.of(Escalate)] == [EscalationReason.RESPONSE_UNDELIVERABLE]
     assert EventType.DELIVERY_FAILED in [effect.type for effect in decision.of(Tell)]
+
+
+@pytest.mark.req("APP4-VS-02")
+def test_a_failed_contact_attempt_is_recorded_and_starts_nothing() -> None:
+    decision = _decide(commands.ContactAttempt(contact="mobile", note="Voicemail", by="Nurse"), state="accepted")
+    assert decision.case.state == "accepted"
+    assert _sent(decision) == []
+    assert decision.of(Disarm) == ()
+    assert [effect.type for effect in decision.of(Tell)] == [EventType.CASE_CONTACT_ATTEMPT]
+
+
+@pytest.mark.parametrize("command", [commands.Accept(by="Ann"), commands.Start(by="Ann")])
+def test_no_two_clinicians_work_on_a_case_unknowingly(command: commands.Accept | commands.Start) -> None:
+    refused = _decide(command, state="accepted", claimed_by="Bob")
+    assert refused.refusal is not None
+    assert "Bob" in refused.refusal.why
+    taken = _decide(replace(command, take_over=True), state="accepted", claimed_by="Bob")
+    assert taken.case.claimed_by == "Ann"
