@@ -24,7 +24,7 @@ class Party:
 
     service_id: str
     """`system|value`, such as ``https://fhir.nhs.uk/Id/dos-service-id|2000000011``."""
-    ods_code: str
+    ods_code: str | None
     name: str
 
 
