@@ -102,6 +102,8 @@ class RemoteSection(_Section):
     ods_code: str | None = None
     name: str = Field(min_length=1)
     approved_triage: bool = True
+    use_cases: list[UseCase] = []
+    """What it takes as receiver, where the endpoint catalogue does not know it."""
 
     def remote(self) -> RemoteService:
         """The service as the rest of the program knows it."""
@@ -130,6 +132,11 @@ class BarsSection(_Section):
     private_key_file: Path | None = None
     key_id: str = "cad-bridge-1"
     timeout_seconds: float = Field(default=10, gt=0, le=60)
+    negotiation: Literal["strict", "lenient", "off"] = "lenient"
+    direct: bool = False
+    """Whether an address in the endpoint catalogue is used in place of the proxy (against CORE-WF-10)."""
+    known_services_only: bool = False
+    """Whether a service that neither the endpoint catalogue nor this file knows is not sent to."""
     inbound: InboundSection | None = None
 
 
@@ -170,6 +177,13 @@ class BoardSection(_Section):
     """Set where the board is served over HTTPS, so that browsers send the cookie over nothing else."""
 
 
+class DiscoverySection(_Section):
+    """``[discovery]``: what helps to find the place that a question means."""
+
+    uprn_table: Path | None = None
+    """A table that `cad-bridge uprns import` made; without one a UPRN is carried, not looked up."""
+
+
 class SoftwareSection(_Section):
     """``[software]``: this instance, as other systems see it."""
 
@@ -185,6 +199,7 @@ class ConfigFile(_Section):
     client: list[ClientSection] = []
     user: list[UserSection] = []
     board: BoardSection = BoardSection()
+    discovery: DiscoverySection = DiscoverySection()
     software: SoftwareSection = SoftwareSection()
 
     @model_validator(mode="after")

@@ -1,8 +1,9 @@
-"""Where is this, and whose is it: `locate` and `polygons build|check|import`."""
+"""Where is this, and whose is it: `locate`, `polygons build|check|import`, and `uprns import`."""
 
 from __future__ import annotations
 
-from enum import StrEnum
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -11,20 +12,16 @@ import typer
 from cad_bridge.discovery import commands
 from cad_bridge.discovery.areas import BoundaryIndex
 from cad_bridge.discovery.boundary_set import BoundarySetError
+from cad_bridge.discovery.check import DEFAULT_TOLERANCE_M2
 from cad_bridge.discovery.geofiles import BoundaryFileError, FileCrs
 from cad_bridge.discovery.library import BoundaryLibrary
-from cad_bridge.discovery.packaged import data_directory, default_set
-from cad_bridge.discovery.query import DiscoveryQuery
-from cad_bridge.settings import load_settings
+from cad_bridge.discovery.packaged import data_directory, default_set, outward_codes
+from cad_bridge.discovery.query import DiscoveryQuery, LocationSources
+from cad_bridge.discovery.uprn import UprnTable, UprnTableError, import_open_uprn
+from cad_bridge.settings import ConfigurationError, load_config, load_settings
 
 polygons = typer.Typer(help="Boundary sets: build, check, import.", no_args_is_help=True)
-
-
-class Grid(StrEnum):
-    """The grids that eastings and northings may be given in."""
-
-    OSGB = "osgb"
-    IRISH = "irish"
+uprns = typer.Typer(help="The table of Unique Property Reference Numbers.", no_args_is_help=True)
 
 
 def _library() -> BoundaryLibrary:
@@ -38,19 +35,33 @@ def _index() -> BoundaryIndex:
     return BoundaryIndex(library.load(version) if version is not None else default_set())
 
 
+@contextlib.contextmanager
+def _sources() -> Iterator[LocationSources]:
+    """What may be asked here: the outward codes that ship, and the UPRN table that is configured."""
+    table = load_config(load_settings().config).discovery.uprn_table
+    with contextlib.ExitStack() as open_files:
+        try:
+            found = open_files.enter_context(UprnTable(table)) if table is not None else None
+        except (OSError, UprnTableError) as error:
+            raise ConfigurationError(f"discovery.uprn_table cannot be used: {error}") from None
+        yield LocationSources(postcodes=outward_codes(), uprns=found)
+
+
 def locate(
     lat: Annotated[str | None, typer.Argument(help="Latitude, WGS84.")] = None,
     lon: Annotated[str | None, typer.Argument(help="Longitude, WGS84; negative in most of the UK.")] = None,
     osgb: Annotated[tuple[str, str] | None, typer.Option("--osgb", help="Easting and northing, OSGB36.")] = None,
     irish: Annotated[tuple[str, str] | None, typer.Option("--irish", help="Easting and northing, Irish Grid.")] = None,
     postcode: Annotated[str | None, typer.Option(help="A postcode as a cross-check.")] = None,
+    uprn: Annotated[str | None, typer.Option(help="A UPRN; looked up in the table that is configured.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Say which ambulance service is responsible for a place."""
     easting, northing = osgb or irish or (None, None)
     crs = "osgb" if osgb else "irish" if irish else None
-    query = DiscoveryQuery(lat=lat, lon=lon, easting=easting, northing=northing, crs=crs, postcode=postcode)
-    answer = commands.locate(query, _index(), say=typer.echo, as_json=as_json)
+    query = DiscoveryQuery(lat=lat, lon=lon, easting=easting, northing=northing, crs=crs, postcode=postcode, uprn=uprn)
+    with _sources() as sources:
+        answer = commands.locate(query, _index(), say=typer.echo, as_json=as_json, sources=sources)
     if answer.ast is None:
         raise typer.Exit(1)
 
@@ -63,6 +74,10 @@ _Licence = Annotated[str, typer.Option(help="The licence of the data.")]
 _Operational = Annotated[bool, typer.Option(help="The owner says that it may be used for dispatch.")]
 _InForce = Annotated[bool, typer.Option("--put-in-force", help="Answer with it from now on.")]
 _Picture = Annotated[Path | None, typer.Option(help="Write a picture (SVG) of areas and findings.")]
+_Tolerance = Annotated[
+    float, typer.Option("--tolerance-m2", min=0.0, help="Overlaps and gaps up to this many square metres pass.")
+]
+_Partial = Annotated[bool, typer.Option("--partial", help="Districts may be missing, as in a set of one region.")]
 _Crs = Annotated[FileCrs | None, typer.Option(help="Coordinate system of the file, where it does not say.")]
 
 
@@ -77,10 +92,14 @@ def build(
     operational: _Operational = False,
     put_in_force: _InForce = False,
     picture: _Picture = None,
+    tolerance_m2: _Tolerance = DEFAULT_TOLERANCE_M2,
+    partial: _Partial = False,
 ) -> None:
     """Make a set from a district boundary file and the project's own district table."""
     label = commands.SetLabel(name=name, attribution=attribution, licence=licence, operational=operational)
-    options = commands.SetOptions(picture=picture, put_in_force=put_in_force)
+    options = commands.SetOptions(
+        tolerance_m2=tolerance_m2, partial=partial, picture=picture, put_in_force=put_in_force
+    )
     try:
         made = commands.build_polygons(
             districts, _library(), code_field=code_field, label=label, say=typer.echo, crs=crs, options=options
@@ -101,10 +120,11 @@ def import_(
     operational: _Operational = False,
     put_in_force: _InForce = False,
     picture: _Picture = None,
+    tolerance_m2: _Tolerance = DEFAULT_TOLERANCE_M2,
 ) -> None:
     """Make a set from finished areas: GeoJSON or GeoPackage, WGS84 or OSGB36."""
     label = commands.SetLabel(name=name, attribution=attribution, licence=licence, operational=operational)
-    options = commands.SetOptions(picture=picture, put_in_force=put_in_force)
+    options = commands.SetOptions(tolerance_m2=tolerance_m2, picture=picture, put_in_force=put_in_force)
     try:
         made = commands.import_polygons(
             areas, _library(), code_field=code_field, label=label, say=typer.echo, crs=crs, options=options
@@ -118,13 +138,29 @@ def import_(
 def check(
     directory: Annotated[Path | None, typer.Argument(help="A boundary set; left out: the shipped one.")] = None,
     picture: _Picture = None,
+    tolerance_m2: _Tolerance = DEFAULT_TOLERANCE_M2,
 ) -> None:
     """Verify the files of a boundary set and check its areas."""
     try:
-        report = commands.check_polygons(directory or data_directory(), say=typer.echo, picture=picture)
+        report = commands.check_polygons(
+            directory or data_directory() / "default", say=typer.echo, tolerance_m2=tolerance_m2, picture=picture
+        )
     except BoundarySetError as error:
         raise typer.BadParameter(str(error)) from None
     _leave(report.ok)
+
+
+@uprns.command("import")
+def import_uprns(
+    source: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="OS Open UPRN as CSV.")],
+    table: Annotated[Path, typer.Argument(help="The table to make; name it as discovery.uprn_table.")],
+) -> None:
+    """Make a look-up table from Ordnance Survey's OS Open UPRN."""
+    try:
+        properties = import_open_uprn(source, table)
+    except UprnTableError as error:
+        raise typer.BadParameter(str(error)) from None
+    typer.echo(f"{properties} properties: {table}")
 
 
 def _leave(well: bool) -> None:

@@ -28,6 +28,7 @@ app.command("replay")(telling.replay)
 # Longitudes are negative in most of the country: they must not be taken for options.
 app.command("locate", context_settings={"ignore_unknown_options": True})(geography.locate)
 app.add_typer(geography.polygons, name="polygons")
+app.add_typer(geography.uprns, name="uprns")
 app.command("sandbox")(demo.sandbox)
 app.command("demo")(demo.demo)
 app.command("hash-password")(people.hash_password)
