@@ -98,7 +98,12 @@ def _assemble(  # noqa: PLR0917 - the composition root puts everything together
     engine = Engine(database=database, site=site, now=now)
     transport, webhook_transport = transports
     tokens = _tokens(config.bars, transport, now)
-    outbox = Outbox(engine, BarsCalls(transport, base_url=config.bars.base_url, tokens=tokens), node=node)
+    outbox = Outbox(
+        engine,
+        BarsCalls(transport, base_url=config.bars.base_url, tokens=tokens),
+        node=node,
+        negotiation=config.bars.negotiation,
+    )
     webhooks = Webhooks(engine, webhook_transport)
     loops = (WorkLoop("outbox", outbox.work_on), WorkLoop("webhooks", webhooks.work))
     timers = Timers(engine, node=node, synchronise=(lambda: clock.synchronise(database)) if now is clock else None)

@@ -17,6 +17,7 @@ from datetime import timedelta
 
 from cad_bridge.delivery.backoff import backoff
 from cad_bridge.delivery.calls import BarsCalls, Called
+from cad_bridge.delivery.negotiate import Mode, Negotiator
 from cad_bridge.delivery.readback import CHECKED_KINDS, ReadBefore
 from cad_bridge.engine.core import Engine
 from cad_bridge.engine.outcomes import Told, outcome_of
@@ -53,11 +54,13 @@ class Outbox:
         calls: BarsCalls,
         *,
         node: str,
+        negotiation: Mode = "off",
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._engine = engine
         self._calls = calls
         self._read_before = ReadBefore(engine, calls)
+        self._negotiator = Negotiator(engine, calls, mode=negotiation)
         self._node = node
         self._chance = chance
         self._under_way: set[asyncio.Task[None]] = set()
@@ -103,10 +106,18 @@ class Outbox:
             await self._withdraw(parcel)
             return
         started = time.monotonic()
-        checked = await self._read_before.check(parcel)
-        called = Called(answer=checked.instead) if checked.instead is not None else await self._post(checked.parcel)
+        called = await self._prepare_and_post(parcel)
         took_ms = (time.monotonic() - started) * 1000
         await self._settle(parcel, called.answer, called.body, took_ms=took_ms)
+
+    async def _prepare_and_post(self, parcel: Parcel) -> Called:
+        cleared = await self._negotiator.clear(parcel)
+        if cleared.instead is not None:
+            return Called(answer=cleared.instead)
+        checked = await self._read_before.check(cleared.parcel)
+        if checked.instead is not None:
+            return Called(answer=checked.instead)
+        return await self._post(checked.parcel)
 
     async def _post(self, parcel: Parcel) -> Called:
         return await self._calls.post_message(parcel.body, parcel.headers)

@@ -45,7 +45,7 @@ async def claim_parcels(engine: AsyncEngine, *, node: str, now: datetime, lease:
         if not ids:
             return []
         query = (
-            select(OUTBOX, MESSAGES, CASES.c.service_request_id)
+            select(OUTBOX, MESSAGES, CASES.c.service_request_id, CASES.c.use_case)
             .join(MESSAGES, MESSAGES.c.id == OUTBOX.c.message_id)
             .join(CASES, CASES.c.id == OUTBOX.c.case_id)
             .where(OUTBOX.c.id.in_(ids))
@@ -70,6 +70,7 @@ def _parcel(row: Any) -> Parcel:
         local_service=found[MESSAGES.c.local_service],
         remote_service=found[MESSAGES.c.remote_service],
         service_request_id=found[CASES.c.service_request_id],
+        use_case=found[CASES.c.use_case],
         checked=found[OUTBOX.c.checked_at] is not None,
     )
 

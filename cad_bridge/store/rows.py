@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -193,8 +194,15 @@ class Parcel:
     local_service: str
     remote_service: str
     service_request_id: str | None
+    use_case: str
     checked: bool
-    """Whether the other side was read before it was first sent, or need not be."""
+    """Whether the other side was read before it was first sent."""
+
+    @property
+    def definition(self) -> str | None:
+        """The MessageDefinition that the message cites."""
+        found = re.search(rb'"definition":"([^"]+)"', self.body)
+        return found.group(1).decode() if found else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

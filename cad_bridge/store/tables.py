@@ -323,6 +323,19 @@ class BoardSessionRow(SQLModel, table=True):
     expires_at: datetime = _time()
 
 
+class NegotiatedRow(SQLModel, table=True):
+    """What a remote service said it takes, for a use case; forgotten when it has run out."""
+
+    __tablename__ = "negotiated"
+
+    service: str = _key()
+    use_case: str = _key()
+    version: str | None = _text(nullable=True)
+    reason: str | None = _text(nullable=True)
+    advice: str | None = _text(nullable=True)
+    expires_at: datetime = _time()
+
+
 class NodeRow(SQLModel, table=True):
     """The heartbeat of one running node: when its sweep last came through."""
 
