@@ -281,6 +281,13 @@ class TestReferences:
         facts = read_facts(bundle(focus=[{"reference": reference}]))
         assert (facts.focus_type, facts.focus_full_url) == ("ServiceRequest", "urn:uuid:request")
 
+    def test_of_two_requests_the_one_in_focus_is_read_else_the_first(self) -> None:
+        changed = bundle(focus=[{"reference": "urn:uuid:other"}])
+        changed["entry"].append(entry("urn:uuid:other", "ServiceRequest", status="revoked"))
+        assert read_facts(changed).sr_status == "revoked"
+        changed["entry"][0]["resource"]["focus"] = [{"reference": "urn:uuid:encounter"}]
+        assert read_facts(changed).sr_status == "active"
+
     def test_a_focus_that_names_nothing_resolves_to_nothing(self) -> None:
         facts = read_facts(bundle(focus=[{"reference": "urn:uuid:nowhere"}]))
         assert (facts.focus_reference, facts.focus_type, facts.focus_full_url) == ("urn:uuid:nowhere", None, None)
@@ -323,6 +330,13 @@ class TestFocusEncounter:
     def test_of_two_encounters_one_is_told_apart_only_when_ours_is_known(self, own: OwnEncounters, event: str) -> None:
         facts = Facts(event=event, encounters=(self.MINE, self.RESPONDER))
         assert focus_encounter(facts, own) == (self.RESPONDER if own.full_urls else None)
+
+    def test_a_focused_encounter_counts_in_a_response_only(self) -> None:
+        focused = EncounterFacts(full_url="urn:uuid:c", is_focus=True)
+        encounters = (self.MINE, self.RESPONDER, focused)
+        own = OwnEncounters(full_urls=frozenset({"urn:uuid:a", "urn:uuid:c"}))
+        assert focus_encounter(Facts(event="servicerequest-response", encounters=encounters), own) == focused
+        assert focus_encounter(Facts(event="servicerequest-request", encounters=encounters), own) == self.RESPONDER
 
     def test_without_encounters_there_is_none(self) -> None:
         assert focus_encounter(Facts(event="servicerequest-response")) is None

@@ -188,6 +188,26 @@ class TestReadings:
         feedback = cad_response(use_case="a3t1", sr_status="revoked", definition=d.RESPONSE_REFERRAL)
         assert row(feedback) == "DT-21"
 
+    @pytest.mark.parametrize(
+        ("changes", "fired"),
+        [
+            ({}, "DT-05"),
+            ({"encounters": (encounter(class_code="VR"),)}, "DT-99"),
+            ({"encounters": ()}, "DT-99"),
+            ({"careplan_intent": "order"}, "DT-99"),
+            ({"task_statuses": ("requested", "requested")}, "DT-05"),
+            ({"task_statuses": ("requested", "accepted")}, "DT-99"),
+            ({"task_statuses": (None,)}, "DT-99"),
+            ({"definition": d.REQUEST_VALIDATION}, "DT-99"),
+            ({"definition": None}, "DT-99"),
+        ],
+    )
+    def test_each_condition_of_an_out_of_area_referral_counts_on_its_own(
+        self, changes: dict[str, Any], fired: str
+    ) -> None:
+        referral = {"category": "referral", "use_case": "a6t1", "definition": d.REQUEST_REFERRAL}
+        assert row(facts(**(referral | changes))) == fired
+
 
 class TestTrace:
     def test_each_row_above_is_there_with_the_first_thing_that_did_not_fit(self) -> None:

@@ -76,6 +76,14 @@ def test_an_update_may_carry_two_encounters_and_a_new_request_may_not(name: str)
     assert [issue.is_error for issue in check_definition(new)] == [True]
     assert check_definition(update) == []
     assert check_definition(new, acknowledgement=True) == []
+    accepted = {
+        n
+        for n in range(5)
+        if not check_definition(
+            facts(definition=new.definition, reason="update", resource_counts={**new.resource_counts, "Encounter": n})
+        )
+    }
+    assert accepted == {1, 2}
 
 
 def test_a_new_referral_needs_a_location_and_an_update_does_not() -> None:
@@ -83,6 +91,7 @@ def test_a_new_referral_needs_a_location_and_an_update_does_not() -> None:
     update = facts(definition=new.definition, reason="update", resource_counts=new.resource_counts)
     assert found(check_definition(new)) == [(True, "Bundle.entry.resource.ofType(Location)")]
     assert check_definition(update) == []
+    assert all(check_definition(conforming(BY_NAME["request-referral"], Location=n)) == [] for n in (1, 2, 5))
 
 
 @pytest.mark.req("APP4-VS-04", "APP4-VS-11", "APP6-RSP-07")

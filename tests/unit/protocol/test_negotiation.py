@@ -141,6 +141,13 @@ class TestDefinitions:
         assert read_message_definitions(bundle) == (offered(), offered())
         assert read_message_definitions(artefact) == (offered(),)
 
+    @pytest.mark.parametrize("missing", ["url", "version", "resourceType"])
+    def test_a_definition_without_url_or_version_cannot_be_used(self, missing: str) -> None:
+        whole = {"resourceType": "MessageDefinition", "url": d.REQUEST_VALIDATION, "version": "1.1.0"}
+        assert len(read_message_definitions({"entry": [{"resource": whole}]})) == 1
+        del whole[missing]
+        assert read_message_definitions({"entry": [{"resource": whole}]}) == ()
+
     @needs_shared
     @pytest.mark.req("CORE-CN-20")
     def test_the_published_definitions_are_read(self) -> None:
@@ -180,6 +187,7 @@ class TestDefinitions:
             (["1.0.0", "1.1.0"], "1.1.0"),
             (["1.0.1", "1.1.3", "1.2.0"], "1.1.3"),
             (["1.0.9", "1.2.0"], "1.2.0"),
+            (["1.0.0", "1.2.0"], "1.2.0"),
             (["1.0.0-beta", "1.0.0"], "1.0.0"),
             (["2.0.0", "1.4.0"], "1.4.0"),
         ],

@@ -41,6 +41,7 @@ class TestDefinitionQuery:
             ([USE_CASE], None, "a4t1"),
             ([f"{CAS}&context={USE_CASE}"], CAS, "a4t1"),
             ([CAS, CAS], CAS, None),
+            ([f" {CAS} ", "a4t1", "A4T1"], CAS, "a4t1"),
         ],
     )
     def test_one_or_both_contexts_are_read_with_system_or_bare(
@@ -85,11 +86,12 @@ class TestDefinitionQuery:
 
 class TestReadById:
     def test_an_id_is_read_in_lower_case(self) -> None:
-        assert read_request_id(REQUEST_ID.upper()) == REQUEST_ID
+        assert read_request_id(f" {REQUEST_ID.upper()} ") == REQUEST_ID
 
     @pytest.mark.req("CORE-ERR-SR-02")
-    def test_no_id_is_something_required(self) -> None:
-        assert triple(read_request_id("")) == (400, "REC_BAD_REQUEST", "required")
+    @pytest.mark.parametrize("value", ["", " "])
+    def test_no_id_is_something_required(self, value: str) -> None:
+        assert triple(read_request_id(value)) == (400, "REC_BAD_REQUEST", "required")
 
     @pytest.mark.req("CORE-ERR-SR-03")
     @pytest.mark.parametrize("value", ["123", "abc", f"{REQUEST_ID}x", f"urn:uuid:{REQUEST_ID}"])
@@ -103,7 +105,10 @@ class TestSearch:
         assert found == RequestSearch(patient=(systems.NHS_NUMBER, "9476719931"), request=None)
 
     def test_the_other_spelling_and_further_parameters_are_accepted(self) -> None:
-        given_parameters = [("Patient.Identifier", f"{systems.NHS_NUMBER}|9476719931"), ("patient:birthdate", "eq1970")]
+        given_parameters = [
+            (" Patient.Identifier ", f" {systems.NHS_NUMBER}|9476719931 "),
+            ("patient:birthdate", "eq1970"),
+        ]
         found = read_request_search(given_parameters)
         assert not isinstance(found, Refused)
         assert found.patient == (systems.NHS_NUMBER, "9476719931")
