@@ -8,9 +8,10 @@ from alembic import context
 from sqlalchemy import create_engine
 from sqlmodel import SQLModel
 
-from cad_bridge.store import tables
+from cad_bridge.store import catalogue_tables, tables
 
-assert tables  # importing the module is what fills the metadata
+assert tables  # importing the modules is what fills the metadata
+assert catalogue_tables
 
 
 def run() -> None:
