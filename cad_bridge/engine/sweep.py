@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -12,7 +12,7 @@ from uuid import UUID
 from cad_bridge.engine.core import Engine
 from cad_bridge.store.rows import Deadline, Loaded
 from cad_bridge.store.unit_of_work import UnitOfWork
-from cad_bridge.workflow import commands
+from cad_bridge.workflow import commands, referral_commands
 from cad_bridge.workflow.vocabulary import DeadlineKind
 
 log = logging.getLogger(__name__)
@@ -33,22 +33,24 @@ class SweepResult:
     """Whether the batch was full, so that more is likely to be due already."""
 
 
+_OVERDUE: Mapping[DeadlineKind, Callable[..., commands.Command]] = {
+    DeadlineKind.BREACH: commands.BreachDue,
+    DeadlineKind.DISPATCH: commands.DispatchOverdue,
+    DeadlineKind.DELIVERY: commands.DeliveryOverdue,
+    DeadlineKind.REVIEW: commands.ReviewOverdue,
+    DeadlineKind.INTAKE: commands.IntakeOverdue,
+    DeadlineKind.ANSWER: referral_commands.AnswerOverdue,
+    DeadlineKind.STATUS: referral_commands.StatusOverdue,
+    DeadlineKind.CALLBACK: referral_commands.CallbackOverdue,
+}
+
+
 def command_for(deadline: Deadline) -> commands.Command:
     """The command that a due deadline stands for."""
     by = "failsafe"
-    match deadline.kind:
-        case DeadlineKind.BREACH:
-            return commands.BreachDue(due_at=deadline.due_at, by=by)
-        case DeadlineKind.DISPATCH:
-            return commands.DispatchOverdue(due_at=deadline.due_at, by=by)
-        case DeadlineKind.DELIVERY:
-            return commands.DeliveryOverdue(due_at=deadline.due_at, by=by)
-        case DeadlineKind.REVIEW:
-            return commands.ReviewOverdue(due_at=deadline.due_at, by=by)
-        case DeadlineKind.INTAKE:
-            return commands.IntakeOverdue(due_at=deadline.due_at, by=by)
-        case DeadlineKind.ACKNOWLEDGEMENT:
-            return commands.AcknowledgementOverdue(escalation_id=UUID(deadline.subject), due_at=deadline.due_at, by=by)
+    if deadline.kind is DeadlineKind.ACKNOWLEDGEMENT:
+        return commands.AcknowledgementOverdue(escalation_id=UUID(deadline.subject), due_at=deadline.due_at, by=by)
+    return _OVERDUE[deadline.kind](due_at=deadline.due_at, by=by)
 
 
 async def sweep(engine: Engine, *, limit: int = BATCH, passing_over: Iterable[UUID] = ()) -> SweepResult:

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
+from cad_bridge.workflow.case import Case
 from cad_bridge.workflow.vocabulary import Priority
 
 
@@ -21,6 +22,10 @@ class Command:
     def trigger(self) -> str:
         """The column of the state table that this command meets."""
         return self.name
+
+    def meets(self, case: Case) -> str:  # noqa: ARG002 - some commands look at the case
+        """The column that it meets in a given case: its trigger, unless the case knows something newer."""
+        return self.trigger
 
 
 # --- what the delivery of our own message came to -------------------------------------------------

@@ -7,15 +7,23 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cad_bridge.workflow import (
+    cad_to_cad_receiver,
+    cad_to_cad_sender,
     commands,
+    receiver_effects,
+    referral_receiver,
+    referral_rows,
+    referral_sender,
     requester_effects,
     responder_effects,
+    sender_effects,
     validation_requester,
     validation_responder,
 )
 from cad_bridge.workflow.case import Case, EscalationFacts
 from cad_bridge.workflow.effects import Decision, Effect, Refusal, RepeatEscalation, SettleEscalation
 from cad_bridge.workflow.policy import Policy
+from cad_bridge.workflow.referral_effects import only
 from cad_bridge.workflow.requester_effects import Outcome, Turn
 from cad_bridge.workflow.table import Kind, Row, StateTable
 from cad_bridge.workflow.vocabulary import VALIDATION_USE_CASES, Side, UseCase
@@ -43,9 +51,29 @@ VALIDATION_RESPONDER = Workflow(
     initial=validation_responder.RECEIVED,
     begin=responder_effects.received,
 )
+
+
+def _sending(table: StateTable) -> Workflow:
+    effects = only(sender_effects.EFFECTS, table.triggers)
+    return Workflow(table=table, effects=effects, initial=referral_rows.SENT, begin=sender_effects.opened)
+
+
+def _receiving(table: StateTable) -> Workflow:
+    effects = only(receiver_effects.EFFECTS, table.triggers)
+    return Workflow(table=table, effects=effects, initial=referral_rows.RECEIVED, begin=receiver_effects.received)
+
+
 WORKFLOWS: Mapping[tuple[UseCase, Side], Workflow] = {
     **{(use_case, Side.REQUESTER): VALIDATION_REQUESTER for use_case in VALIDATION_USE_CASES},
     **{(use_case, Side.RESPONDER): VALIDATION_RESPONDER for use_case in VALIDATION_USE_CASES},
+    (UseCase.CAS_REFERRAL, Side.REQUESTER): _sending(referral_sender.TABLE),
+    (UseCase.CAS_REFERRAL, Side.RESPONDER): _receiving(referral_receiver.TABLE),
+    (UseCase.OUT_OF_AREA, Side.REQUESTER): _sending(cad_to_cad_sender.OUT_OF_AREA),
+    (UseCase.OUT_OF_AREA, Side.RESPONDER): _receiving(cad_to_cad_receiver.OUT_OF_AREA),
+    (UseCase.CALL_ASSIST, Side.REQUESTER): _sending(cad_to_cad_sender.CALL_ASSIST),
+    (UseCase.CALL_ASSIST, Side.RESPONDER): _receiving(cad_to_cad_receiver.CALL_ASSIST),
+    (UseCase.MUTUAL_AID, Side.REQUESTER): _sending(cad_to_cad_sender.MUTUAL_AID),
+    (UseCase.MUTUAL_AID, Side.RESPONDER): _receiving(cad_to_cad_receiver.MUTUAL_AID),
 }
 
 
@@ -72,7 +100,7 @@ def decide(
     if isinstance(command, commands.AcknowledgeEscalation | commands.AcknowledgementOverdue):
         return _about_escalation(case, command, escalation, now + policy.acknowledge_within)
     workflow = WORKFLOWS[case.use_case, case.side]
-    row = workflow.table.row(case, command.trigger)
+    row = workflow.table.row(case, command.meets(case))
     rule = f"{workflow.table.name}: {row.state} x {row.trigger} -> {row.to or row.kind}"
     if row.kind is Kind.REJECT:
         return Decision(case=case, rule=rule, refusal=Refusal(why=row.why))
@@ -83,7 +111,7 @@ def decide(
         why = f"{case.claimed_by} has the case; take it over only if you know that."
         return Decision(case=case, rule=f"{rule} (claimed)", refusal=Refusal(why=why))
     after = _moved(workflow, case, row)
-    outcome, effects = workflow.effects[command.trigger](
+    outcome, effects = workflow.effects[row.trigger](
         Turn(before=case, after=after, command=command, row=row, now=now, policy=policy)
     )
     changed = bool(effects) or outcome != after or after.state != case.state
@@ -92,7 +120,7 @@ def decide(
 
 def moves(case: Case, command: commands.Command) -> bool:
     """Whether the command moves the case, so that what it carries counts; otherwise it is kept and shown only."""
-    return WORKFLOWS[case.use_case, case.side].table.row(case, command.trigger).kind is Kind.MOVE
+    return WORKFLOWS[case.use_case, case.side].table.row(case, command.meets(case)).kind is Kind.MOVE
 
 
 def _is_anothers(case: Case, command: commands.Command) -> bool:

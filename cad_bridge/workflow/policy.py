@@ -31,6 +31,13 @@ class Policy:
     breach_within: Mapping[str, timedelta] = field(default_factory=dict)
     """Breach time counted from the request, by ARP category, where the CAD gives none; empty: it has to give one."""
 
+    answer_within: Mapping[str, timedelta] = field(default_factory=lambda: _minutes(C1=1, C2=2, C3=10, C4=15, C4T=15))
+    """From the acknowledgement of a call assist or mutual aid request until the lack of an answer is escalated."""
+    status_within: Mapping[str, timedelta] = field(default_factory=lambda: _minutes(C1=5, C2=15, C3=60, C4=90, C4T=90))
+    """From the last news of a referral that waits for a resource until the silence is escalated, by ARP category."""
+    allocated_status_within: timedelta = timedelta(hours=4)
+    """The same, once a resource is allocated."""
+
     def breach_time(self, arp: Priority | None) -> timedelta | None:
         """The default time to breach for a priority; None where there is none."""
         return self.breach_within.get(arp.category) if arp is not None else None
@@ -42,6 +49,14 @@ class Policy:
     def intake_time(self, arp: Priority | None) -> timedelta:
         """Time to accept for a priority; an unknown priority gets the shortest."""
         return _by_priority(self.intake_within, arp)
+
+    def answer_time(self, arp: Priority | None) -> timedelta:
+        """Time to accept or refuse for a priority; an unknown priority gets the shortest."""
+        return _by_priority(self.answer_within, arp)
+
+    def status_time(self, arp: Priority | None) -> timedelta:
+        """Time to the next status for a priority; an unknown priority gets the shortest."""
+        return _by_priority(self.status_within, arp)
 
 
 def _by_priority(times: Mapping[str, timedelta], arp: Priority | None) -> timedelta:
