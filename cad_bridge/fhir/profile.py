@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
+from itertools import islice
 from typing import Any
 
 from cad_bridge.fhir.issues import Issue, Severity
@@ -22,7 +23,11 @@ from cad_bridge.fhir.profile_extensions import check_extension
 from cad_bridge.fhir.profile_references import check_references
 from cad_bridge.fhir.profile_table import PROFILE_ROWS
 from cad_bridge.fhir.profile_walk import collect
+from cad_bridge.fhir.structure import limited
 from cad_bridge.fhir.structure_findings import Finding, as_issues
+
+_MOST_FINDINGS = 1000
+"""Far above what is listed: the end of what a message full of small faults may cost."""
 
 
 def check_profile(bundle: Mapping[str, Any], *, use_case: str | None, kind: Kind, strict: bool) -> list[Issue]:
@@ -30,10 +35,12 @@ def check_profile(bundle: Mapping[str, Any], *, use_case: str | None, kind: Kind
 
     `use_case` is its code in lower case (``a4t1``); for others than those of Applications 3, 4 and 6 the profiles
     apply but no element table. `strict` makes errors of what is a warning otherwise, though not in the answer to a
-    message of our own: an acknowledgement is never refused (V3). Never raises.
+    message of our own: an acknowledgement is never refused (V3). What refuses any message is found first, and of more
+    than `structure.MOST_ISSUES` findings the rest is not listed. Never raises.
     """
     view = MessageView(bundle, kind, use_case)
-    return as_issues(bundle, _findings(view, strict=strict and kind != "acknowledgement"))
+    findings = _findings(view, strict=strict and kind != "acknowledgement")
+    return list(limited(as_issues(bundle, islice(findings, _MOST_FINDINGS))))
 
 
 def _findings(view: MessageView, *, strict: bool) -> Iterator[Finding]:

@@ -105,7 +105,7 @@ def _unit(quantity: Node) -> Iterator[Finding]:
 
 def _flag(flag: Node) -> Iterator[Finding]:
     for coding in codings(flag.get("code")):
-        if coding.get("system") == codes.SCENE_SAFETY and coding.get("code") not in _SCENE_SAFETY_CODES:
+        if coding.get("system") == codes.SCENE_SAFETY and str(coding.get("code")) not in _SCENE_SAFETY_CODES:
             said = "The scene safety code is not known and is taken as unsafe."
             yield Finding(coding, "code", "V11", said, "code-invalid")
         if coding.get("system") == _FLAG_CODES_MISSPELT:
@@ -149,7 +149,7 @@ def _encounters(view: MessageView) -> Iterator[Finding]:
             named.add(str(system))
         for coding in codings(encounter.get("reasonCode", [])):
             is_reason = systems.canonical(str(coding.get("system"))) == systems.REJECTED_REASON
-            if is_reason and coding.get("code") not in _REJECTED_REASONS:
+            if is_reason and str(coding.get("code")) not in _REJECTED_REASONS:
                 said = "The reason of the rejection is not in the published list; its text is shown."
                 yield Finding(coding, "code", "V12", said, "code-invalid")
 

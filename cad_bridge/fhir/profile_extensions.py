@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cad_bridge.fhir.elements import objects
 from cad_bridge.fhir.structure_findings import Finding
 
 Node = Mapping[str, Any]
@@ -134,7 +135,7 @@ def _value(extension: Node, types: tuple[str, ...], rule: str) -> Iterator[Findi
 def _parts(extension: Node, parts: Mapping[str, Part], rule: str) -> Iterator[Finding]:
     if any(key.startswith("value") for key in extension):
         yield Finding(extension, None, rule, "This extension has parts and no value of its own.")
-    found = [part for part in extension.get("extension") or () if isinstance(part, dict)]
+    found = objects(extension.get("extension", []))
     for name, part in parts.items():
         same = [each for each in found if str(each.get("url")).casefold() == name.casefold()]
         if len(same) < part.least:

@@ -53,7 +53,7 @@ def _leads_outside(view: MessageView, element: str) -> bool:
 
 def _wrong_type(resource_type: str, element: str, holder: Node, target: Node) -> Iterator[Finding]:
     allowed = targets().get((resource_type, element), ANY)
-    if allowed and target.get("resourceType") not in allowed:
+    if allowed and str(target.get("resourceType")) not in allowed:
         text = f"{resource_type}.{element} must lead to: {', '.join(sorted(allowed))}."
         yield Finding(holder, "reference", "reference-target", text)
 
@@ -61,7 +61,7 @@ def _wrong_type(resource_type: str, element: str, holder: Node, target: Node) ->
 def _scene_safety(view: MessageView, flag: Node) -> Iterator[Finding]:
     for element, allowed in _SCENE_SAFETY.items():
         target = view.target(flag.get(element))
-        if target is not None and target.get("resourceType") not in allowed:
+        if target is not None and str(target.get("resourceType")) not in allowed:
             text = f"{element} of a scene safety Flag must lead to: {', '.join(sorted(allowed))}."
             yield Finding(flag, element, "BARSFlag-scene-safety", text)
 

@@ -29,15 +29,16 @@ _WITHOUT_EXTENSION = frozenset({("Extension", "url")})
 @cache
 def message_schema() -> dict[str, Any]:
     """The schema of a Bundle whose resources are of the compiled types; others pass and are checked one by one."""
+    named = {"required": ["resourceType"]}
     alternatives = [
-        {"if": {"properties": {"resourceType": {"const": name}}}, "then": {"$ref": f"#/$defs/{name}"}}
+        {"if": {"properties": {"resourceType": {"const": name}}, **named}, "then": {"$ref": f"#/$defs/{name}"}}
         for name in COMPILED_TYPES
     ]
     any_resource = {
         "type": "object",
         "properties": {"resourceType": {"type": "string"}},
-        "required": ["resourceType"],
         "allOf": alternatives,
+        **named,
     }
     return {
         "$ref": "#/$defs/Bundle",
@@ -49,6 +50,12 @@ def message_schema() -> dict[str, Any]:
 def message_validator() -> jsonschema_rs.Validator:
     """`message_schema`, compiled once."""
     return _compile(message_schema())
+
+
+@cache
+def entry_validator() -> jsonschema_rs.Validator:
+    """One Bundle.entry by the same definitions: to find out which entries are at fault."""
+    return _compile({"$ref": "#/$defs/BundleEntry", "$defs": message_schema()["$defs"]})
 
 
 @cache

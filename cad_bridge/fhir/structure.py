@@ -12,8 +12,8 @@ from typing import Any
 
 from cad_bridge.fhir.issues import Issue, Severity
 from cad_bridge.fhir.json_text import DEFAULT_MAX_BYTES, DEFAULT_MAX_DEPTH, read_json
-from cad_bridge.fhir.schema import message_schema, message_validator, resource_schema, resource_validator
-from cad_bridge.fhir.structure_explain import explain
+from cad_bridge.fhir.schema import message_validator
+from cad_bridge.fhir.structure_explain import explain_message, explain_resource
 from cad_bridge.fhir.structure_findings import as_issues
 from cad_bridge.fhir.structure_invariants import walk
 from cad_bridge.fhir.structure_paths import paths_of
@@ -88,10 +88,8 @@ def _issues(bundle: dict[str, Any]) -> Iterator[Issue]:
     if bundle.get("resourceType") != "Bundle":
         yield _not_a_bundle()
         return
-    validator = message_validator()
-    if not validator.is_valid(bundle):
-        for error in validator.iter_errors(bundle):
-            yield from explain(error, message_schema())
+    if not message_validator().is_valid(bundle):
+        yield from explain_message(bundle)
     walked = walk(bundle)
     yield from _unusual(bundle, walked.unusual)
     yield from as_issues(bundle, walked.findings)
@@ -101,9 +99,7 @@ def _unusual(bundle: dict[str, Any], resources: list[dict[str, Any]]) -> Iterato
     """Resources of a type that BaRS messages do not name: checked all the same, each by the schema of its type."""
     places = paths_of(bundle, {id(resource) for resource in resources})
     for resource in resources:
-        schema = resource_schema(resource["resourceType"])
-        for error in resource_validator(resource["resourceType"]).iter_errors(resource):
-            yield from explain(error, schema, at=places[id(resource)])
+        yield from explain_resource(resource, at=places[id(resource)])
 
 
 def _not_a_bundle() -> Issue:

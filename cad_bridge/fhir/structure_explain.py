@@ -13,6 +13,13 @@ from typing import Any
 import jsonschema_rs
 
 from cad_bridge.fhir.issues import Issue, Severity
+from cad_bridge.fhir.schema import (
+    entry_validator,
+    message_schema,
+    message_validator,
+    resource_schema,
+    resource_validator,
+)
 from cad_bridge.fhir.schema_primitives import PRIMITIVES
 from cad_bridge.fhir.structure_paths import Path, fhir_path
 
@@ -44,6 +51,8 @@ _FORMAT_OF = {
     if "pattern" in schema
 }
 _MOST_CODES_LISTED = 20
+_MOST_NODES = 20_000
+"""Values of a part that are explained. A whole message of 46 KB has 2,500."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,21 +64,74 @@ class _Explanation:
     on_parent: bool = False
 
 
-def explain(error: jsonschema_rs.ValidationError, schema: Schema, *, at: Path = ()) -> Iterator[Issue]:
-    """The issues that one schema error stands for; `at` is where in the message the checked part stands."""
+def explain_message(bundle: dict[str, Any]) -> Iterator[Issue]:
+    """What is wrong with a Bundle that the message schema refuses: of its own elements, then entry by entry.
+
+    Only entries at fault are explained, each as far as `_MOST_NODES` reach: jsonschema-rs lists all errors before it
+    gives the first, which a hostile message could make a matter of minutes.
+    """
+    entries = bundle.get("entry")
+    schema = message_schema()
+    if not isinstance(entries, list):
+        yield from _explain(message_validator(), bundle, schema, ())
+        return
+    yield from _explain(message_validator(), {**bundle, "entry": []}, schema, ())
+    for index, entry in enumerate(entries):
+        if not entry_validator().is_valid(entry):
+            yield from _explain(entry_validator(), entry, schema, ("entry", index))
+
+
+def explain_resource(resource: dict[str, Any], *, at: Path) -> Iterator[Issue]:
+    """What is wrong with a resource of a type that the message schema does not hold; `at` is where it stands."""
+    resource_type = resource["resourceType"]
+    validator = resource_validator(resource_type)
+    if not validator.is_valid(resource):
+        yield from _explain(validator, resource, resource_schema(resource_type), at)
+
+
+def _explain(validator: jsonschema_rs.Validator, part: Any, schema: Schema, at: Path) -> Iterator[Issue]:
+    errors = validator.iter_errors(_pruned(part, [_MOST_NODES]))
+    found = False
+    for error in errors:
+        found = True
+        yield from _issues_of(error, schema, at)
+    if not found and not validator.is_valid(part):
+        yield _issue(at, _Explanation("structure", "r4-type", "Something far down in this long part is wrong."))
+
+
+def _pruned(value: Any, budget: list[int]) -> Any:
+    """A copy without what comes after the first thousands of nodes; of every list the first item stays."""
+    budget[0] -= 1
+    if isinstance(value, dict):
+        return {key: _pruned(child, budget) for key, child in value.items()}
+    if isinstance(value, list):
+        kept = [_pruned(item, budget) for item in value[:1]]
+        for item in value[1:]:
+            if budget[0] <= 0:
+                break
+            kept.append(_pruned(item, budget))
+        return kept
+    return value
+
+
+def _issues_of(error: jsonschema_rs.ValidationError, schema: Schema, at: Path) -> Iterator[Issue]:
+    """The issues that one schema error stands for."""
     name = error.kind.name
     rule, element = _comment(error, schema)
     if name == "anyOf" and not rule:
         for nested in error.kind.context[0]:  # type: ignore[attr-defined]
-            yield from explain(nested, schema, at=at)
+            yield from _issues_of(nested, schema, at)
         return
     explanation = _RULES[rule](element) if rule else _KINDS[name](error, schema)
-    path = (*at, *error.instance_path)
+    yield _issue((*at, *error.instance_path), explanation)
+
+
+def _issue(path: Path, explanation: _Explanation) -> Issue:
     if explanation.on_parent:
         path = path[:-1]
     if explanation.element:
         path = (*path, explanation.element)
-    yield Issue(
+    return Issue(
         severity=Severity.ERROR,
         code=explanation.code,
         expression=fhir_path(path),

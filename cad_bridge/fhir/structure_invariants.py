@@ -7,6 +7,7 @@ It trusts nothing: a message that broke the schema is walked as well, so that al
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -71,45 +72,45 @@ class _Walk:
     def resource(self, root: Node) -> None:
         self.type = root.get("resourceType")
         self._resource_rules(root)
-        stack: list[Any] = [root]
-        while stack:
-            node = stack.pop()
+        waiting: deque[Any] = deque([root])
+        while waiting:
+            node = waiting.popleft()
             if type(node) is dict:
-                self._object(node, stack)
+                self._object(node, waiting)
             else:
-                stack.extend(item for item in node if type(item) is dict or type(item) is list)
+                waiting.extend(item for item in node if type(item) is dict or type(item) is list)
         if "contained" in root:
             self.walked.findings.extend(islice(_contained(root, self.local_references), _ENOUGH))
 
-    def _object(self, node: Node, stack: list[Any], rules: Mapping[str, object] = RULES_BY_KEY) -> None:
+    def _object(self, node: Node, waiting: deque[Any], rules: Mapping[str, object] = RULES_BY_KEY) -> None:
         if len(node) <= 1 and (not node or "id" in node):
             self._note(node, None, "ele-1", "An element must have a value or children.", "structure")
         for key, value in node.items():
             kind = type(value)
             if kind is dict:
-                self._descend(value, stack)
+                self._descend(value, waiting)
             elif kind is list:
-                self._list(node, key, value, stack)
+                self._list(node, key, value, waiting)
             elif kind is str and (value < _FIRST_VISIBLE or key == "reference" or key == "div"):  # noqa: PLR1714
                 self._text(node, key, value)
             if key in rules:
                 self._rules(node, key, value)
 
-    def _descend(self, value: Any, stack: list[Any]) -> None:
+    def _descend(self, value: Any, waiting: deque[Any]) -> None:
         if "resourceType" in value:
             _Walk(self.walked, self.local_references if self.type != "Bundle" else []).resource(value)
         else:
-            stack.append(value)
+            waiting.append(value)
 
-    def _list(self, node: Node, key: str, values: list[Any], stack: list[Any]) -> None:
+    def _list(self, node: Node, key: str, values: list[Any], waiting: deque[Any]) -> None:
         if not values:
             self._note(node, key, "ele-1", "A list may not be empty; it is left out instead.", "structure")
         for index, value in enumerate(values):
             kind = type(value)
             if kind is dict:
-                self._descend(value, stack)
+                self._descend(value, waiting)
             elif kind is list:
-                stack.append(value)
+                waiting.append(value)
             elif kind is str:
                 self._blank(values, index, value)
             elif value is None and not _has_twin(node, key, index):

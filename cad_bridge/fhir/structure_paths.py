@@ -6,6 +6,7 @@ wrong is the place looked up. FHIRPath names a choice by its stem: JSON ``occurr
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -51,16 +52,19 @@ def json_path(message: object, expression: str) -> Path | None:
 
 def paths_of(message: object, wanted: Collection[int]) -> Mapping[int, Path]:
     """The JSON path of each array or object whose `id()` is wanted. The message must be the one it came from."""
-    found: dict[int, Path] = {}
-    stack: list[tuple[Any, Path]] = [(message, ())]
-    while stack and len(found) < len(wanted):
-        node, path = stack.pop()
-        if id(node) in wanted:
-            found[id(node)] = path
+    found: dict[int, Path] = {id(message): ()} if id(message) in wanted else {}
+    waiting: deque[tuple[Any, Path]] = deque([(message, ())])
+    while waiting and len(found) < len(wanted):
+        node, path = waiting.popleft()
         for key, child in node.items() if type(node) is dict else enumerate(node):
             kind = type(child)
             if kind is dict or kind is list:
-                stack.append((child, (*path, key)))
+                place = (*path, key)
+                waiting.append((child, place))
+                if id(child) in wanted:
+                    found[id(child)] = place
+                    if len(found) == len(wanted):
+                        return found
     return found
 
 

@@ -13,6 +13,7 @@ from cad_bridge.fhir.profile import check_profile
 from cad_bridge.fhir.profile_defects import TOLERATED
 from cad_bridge.fhir.profile_extensions import DEFINITIONS
 from cad_bridge.fhir.profile_references import ANY, targets
+from cad_bridge.fhir.structure import MOST_ISSUES
 from tests.unit.fhir.changes import Change, dropping, errors_after, first, issues_after, parts, rules_after, setting
 from tests.unit.fhir.messages import NHS, SORTS, UKCORE, Json, Sort, message, ref
 
@@ -280,3 +281,16 @@ def test_what_is_tolerated_of_everybody_is_an_error_for_nobody() -> None:
     issues = issues_after(change, REQUESTS["V"], strict=True)
     assert {issue.rule for issue in issues} == TOLERATED
     assert not any(issue.is_error for issue in issues)
+
+
+def test_more_findings_than_a_reader_bears_are_not_listed_and_what_refuses_comes_first() -> None:
+    def change(bundle: Json) -> None:
+        flag = next(entry for entry in bundle["entry"] if entry["resource"]["resourceType"] == "Flag")
+        bundle["entry"] += [
+            {"fullUrl": f"urn:uuid:{n}", "resource": {**flag["resource"], "code": {}}} for n in range(400)
+        ]
+        no_phone(bundle)
+
+    issues = issues_after(change, REQUESTS["V"])
+    assert len(issues) == MOST_ISSUES + 1
+    assert (issues[0].rule, issues[-1].rule) == ("APP-COM-01", "most-issues")

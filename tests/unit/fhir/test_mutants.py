@@ -1,0 +1,226 @@
+"""Verdicts do not depend on the fast path: thousands of mutants, judged a second time by others.
+
+What fhir.resources refuses we refuse; what we refuse beyond that is one of its known laxities. And what the published
+profiles say in their differentials our tables say too, at the same element.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Collection, Iterator
+from functools import cache
+from random import Random
+from typing import Any
+
+import orjson
+import pytest
+from fhir.resources.R4B.bundle import Bundle
+from pydantic import ValidationError
+
+from cad_bridge.fhir.check import check_message, kind_of
+from cad_bridge.fhir.facts import read_facts
+from cad_bridge.fhir.issues import Issue
+from cad_bridge.fhir.payload_view import Kind, MessageView
+from cad_bridge.fhir.profile import check_profile
+from cad_bridge.fhir.schema_types import words
+from cad_bridge.fhir.structure import check_structure
+from tests.shared_material import SHARED, needs_shared
+from tests.unit.fhir.differentials import NHS, UKCORE, Violation, resources_of, violations
+from tests.unit.fhir.messages import SORTS, message
+from tests.unit.fhir.mutants import MUTATIONS, NOTHING, WELL_FORMED, Json, Mutant, mutants
+
+EXAMPLES = SHARED / "bars" / "examples"
+OFFICIAL = sorted(path for folder in ("requests", "responses") for path in (EXAMPLES / folder).glob("*.json"))
+
+
+def fhir_resources_refuses(bundle: Json) -> bool:
+    try:
+        Bundle.model_validate(bundle)
+    except (ValidationError, KeyError, ValueError, TypeError, AttributeError):
+        return True
+    return False
+
+
+def around_the_change(mutant: Mutant) -> Json:
+    """The message without its unchanged entries, which the model accepts anyway."""
+    if mutant.entry is None:
+        return mutant.bundle
+    return {**mutant.bundle, "entry": [mutant.bundle["entry"][mutant.entry]]}
+
+
+def laxity(issue: Issue, mutant: Mutant) -> str | None:
+    """What is known of fhir.resources that explains why it accepts what we refuse."""
+    value, key = mutant.value, mutant.path[-1]
+    if issue.rule == "r4-type":
+        return _coercion(value)
+    if issue.rule == "r4-unknown-element":
+        names = json.dumps(mutant.bundle)
+        return (
+            "resource_type and fhir_comments are keys" if "resource_type" in names or "fhir_comments" in names else None
+        )
+    if issue.rule == "r4-required":
+        is_resource = key in ("resourceType", "resource") or value == {"id": "x"} or value == {}
+        return "an entry without resourceType" if is_resource else None
+    return LAXITIES.get(issue.rule)
+
+
+def _coercion(value: Any) -> str | None:
+    if value is None:
+        return "nulls"
+    if isinstance(value, str):
+        return "texts as numbers and booleans"
+    if isinstance(value, bool | int | float):
+        return "numbers as booleans, instants and decimals"
+    return "an empty list is dropped whatever stands there" if value in ([], {}) else None
+
+
+LAXITIES = {
+    "r4-binding": "any code in a required binding",
+    "r4-format": "empty and odd texts: blanks in a uri, ids over 64 characters, 1.0 as integer",
+    "r4-resource-type": "a bundle that does not say that it is one",
+    "r4-choice": "an extension beside another type of a choice",
+    "ele-1": "empty arrays and objects",
+    "json-null": "nulls in lists",
+    "ext-1": "an extension with neither value nor extensions, or both",
+    "reference-form": "any text as reference",
+    "per-1": "a period that ends before it starts",
+    "dom-3": "contained resources that nothing refers to",
+} | dict.fromkeys(
+    words(
+        """
+        bdl-1 bdl-2 bdl-3 bdl-4 bdl-5 bdl-7 bdl-8 bdl-9 bdl-10 bdl-11 bdl-12 cpt-2 org-1 org-2 org-3 pat-1 obs-3 obs-6
+        obs-7 cpl-3 qty-3 ait-1 ait-2 con-4 con-5 ppc-1 que-1 que-2 que-4 que-5 que-7 que-8 que-10 que-11 que-12 que-13
+        qrs-1 inv-1 att-1 ref-1 txt-1 txt-2 app-2 app-3
+        """
+    ),
+    "invariants are not checked",
+)
+
+
+@cache
+def originals() -> list[Json]:
+    own = [message(sort) for sort in SORTS]
+    return own + [orjson.loads(path.read_bytes()) for path in OFFICIAL]
+
+
+def seeded(*, of_each: int, kinds: Collection[str] = MUTATIONS) -> Iterator[Mutant]:
+    for number, bundle in enumerate(originals()):
+        yield from mutants(bundle, Random(number), count=of_each, kinds=kinds)
+
+
+@pytest.mark.timeout(120)
+def test_what_the_models_of_fhir_resources_refuse_we_refuse_and_more_only_for_known_laxities() -> None:
+    seen: Counter[tuple[bool, bool]] = Counter()
+    for mutant in seeded(of_each=90):
+        result = check_structure(orjson.dumps(mutant.bundle))
+        theirs = fhir_resources_refuses(around_the_change(mutant))
+        seen[result.is_refused, theirs] += 1
+        where = f"{mutant.mutation} at {mutant.path}"
+        assert result.is_refused or not theirs, f"accepted although fhir.resources refuses: {where}"
+        if result.is_refused and not theirs:
+            errors = [issue for issue in result.issues if issue.is_error]
+            assert any(laxity(issue, mutant) for issue in errors), f"{where}: {errors}"
+    assert min(seen[True, True], seen[True, False], seen[False, False]) > 200
+
+
+@needs_shared
+@pytest.mark.parametrize("path", OFFICIAL, ids=lambda path: path.stem[:10].strip("-"))
+def test_official_messages_are_accepted_by_both(path: Any) -> None:
+    assert not check_structure(path.read_bytes()).is_refused
+    assert not fhir_resources_refuses(orjson.loads(path.read_bytes()))
+
+
+OPENAPI = sorted((EXAMPLES / "openapi").glob("**/*.json"))
+
+
+@needs_shared
+@pytest.mark.parametrize("path", OPENAPI, ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_what_is_no_r4_in_the_api_examples_is_refused(path: Any) -> None:
+    bundle = orjson.loads(path.read_bytes())
+    if bundle.get("resourceType") == "Bundle" and fhir_resources_refuses(bundle):
+        assert check_structure(path.read_bytes()).is_refused
+
+
+# --- profiles ------------------------------------------------------------------------------------------------
+
+EXPRESSION = re.compile(r"Bundle(?:\.entry\[(\d+)\]\.resource)?\.?(\w*)")
+PROFILE_RULES = (
+    "BARS",
+    "UKCore",
+    "Extension-UKCore",
+    "CDSSExtension",
+    "LocationExtension",
+    "extension-",
+    "reference-t",
+)
+BEYOND_DIFFERENTIALS = ("reference-target", "BARSServiceRequest-request")
+"""Targets that base R4 says; what both profiles say of a cancellation."""
+
+
+def profiles_of(bundle: Json, use_case: str | None, kind: Kind) -> dict[int, list[str]]:
+    """Which published profiles an entry is held against."""
+    view = MessageView(bundle, kind, use_case)
+    return {index: _profiles(resource, view) for index, resource in resources_of(bundle)}
+
+
+def _profiles(resource: Json, view: MessageView) -> list[str]:
+    resource_type, payload = resource.get("resourceType"), view.payload
+    if resource_type == "MessageHeader" and payload:
+        event = "response" if payload[0] in "IFS" else "request"
+        return [f"{NHS}BARSMessageHeader-servicerequest-{event}"]
+    if resource_type == "ServiceRequest" and payload not in ("", "C"):
+        category = "validation" if payload in ("V", "I", "F") else "referral"
+        return [f"{NHS}BARSServiceRequest-request-{category}"]
+    if resource_type == "Flag" and any(resource is flag for flag in view.scene_safety_flags):
+        return [f"{NHS}BARSFlag-scene-safety"]
+    found = [f"{UKCORE}UKCore-{resource_type}"]
+    if resource_type == "Location" and payload == "6" and any(resource is each for each in view.incident_locations):
+        found.append(f"{UKCORE}BARSLocation-incident-location")
+    return found if resource_type in WITH_UKCORE_PROFILE else []
+
+
+WITH_UKCORE_PROFILE = words(
+    """
+    AllergyIntolerance CarePlan Communication Condition Consent Encounter HealthcareService Location MedicationStatement
+    Observation Organization Patient Practitioner PractitionerRole Procedure Questionnaire QuestionnaireResponse
+    ServiceRequest Task
+    """
+)
+
+
+def told(issues: list[Issue]) -> dict[Violation, set[str]]:
+    """The places that profile rules speak of, with the rules."""
+    found: dict[Violation, set[str]] = {}
+    for issue in issues:
+        place = EXPRESSION.match(issue.expression)
+        if place is not None and issue.rule.startswith(PROFILE_RULES):
+            found.setdefault((int(place[1]) if place[1] else None, place[2]), set()).add(issue.rule)
+    return found
+
+
+@needs_shared
+@pytest.mark.timeout(180)
+def test_profile_rules_say_what_the_published_differentials_say() -> None:
+    broken: Counter[bool] = Counter()
+    for mutant in seeded(of_each=60, kinds=WELL_FORMED):
+        if check_structure(orjson.dumps(mutant.bundle)).is_refused:
+            continue
+        facts = read_facts(mutant.bundle)
+        kind = kind_of(facts)
+        ours = told(check_profile(mutant.bundle, use_case=facts.use_case, kind=kind, strict=False))
+        theirs = violations(mutant.bundle, profiles_of(mutant.bundle, facts.use_case, kind))
+        broken[bool(theirs)] += 1
+        where = f"{mutant.mutation} at {mutant.path}"
+        assert theirs <= ours.keys(), f"{where}: not told: {theirs - ours.keys()}"
+        for place in ours.keys() - theirs:
+            is_binding = place[1] == "communication"
+            assert is_binding or ours[place] <= set(BEYOND_DIFFERENTIALS), f"{where}: {place} {ours[place]}"
+    assert min(broken.values()) > 100
+
+
+def test_the_profile_check_of_a_mutant_never_raises() -> None:
+    for mutant in seeded(of_each=30):
+        facts = read_facts(mutant.bundle)
+        check_message(mutant.bundle, facts, strict=mutant.value is NOTHING)
