@@ -68,17 +68,16 @@ def tasks(request: Request) -> Iterator[tuple[str, RequestedAction]]:
 
 def task_fields(action: RequestedAction, people: People, *, authored_on: datetime, owner_url: str) -> Json:
     """Elements of the Task (APP6-REF-15, APP6-REF-16); `description` says in words how many are asked for."""
-    number = action.number if isinstance(action, ResourceRequest) else None
-    what = coded_text(action.code, action.text)
-    if isinstance(action, ResourceRequest):
-        what = {"id": codes.RESOURCE_REQUESTED, **what}
+    resource = action if isinstance(action, ResourceRequest) else None
+    number = resource.number if resource else None
+    marked = {"id": codes.RESOURCE_REQUESTED} if resource else {}
     period = filled({"start": action.not_before, "end": action.by})
     return filled(
         {
             "status": "requested",
             "intent": "plan",
-            "code": what,
-            "description": in_words(action.text, number),
+            "code": marked | coded_text(action.code, action.text),
+            "description": resource.in_words if resource else action.text,
             "for": reference(people.patient),
             "encounter": reference(people.encounter),
             "authoredOn": authored_on,
@@ -88,8 +87,3 @@ def task_fields(action: RequestedAction, people: People, *, authored_on: datetim
             "input": [{"type": {"text": codes.HOW_MANY}, "valuePositiveInt": number}] if number else None,
         }
     )
-
-
-def in_words(text: str, number: int | None) -> str:
-    """A request with its number, for systems that show nothing but words."""
-    return text if number is None else f"{number} x {text}"

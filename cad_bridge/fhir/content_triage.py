@@ -120,3 +120,8 @@ class ResourceRequest(RequestedAction):
 
     number: Annotated[int, Field(ge=1, le=99)] | None = None
     """None: not said."""
+
+    @property
+    def in_words(self) -> str:
+        """The request with its number, for systems that show nothing but words."""
+        return self.text if self.number is None else f"{self.number} x {self.text}"

@@ -37,9 +37,12 @@ def read_call_times(encounter: Node) -> dict[str, datetime | None]:
         if status in history:
             times[status] = moment_of(history[status].child("period").child("start"))
             history[status].child("status").text()
-    start = moment_of(encounter.child("period").child("start"))
+    period_start = encounter.child("period").child("start")
+    start = moment_of(period_start)
     if times.get("arrived") is None and start != times.get("in-progress"):
         times["arrived"] = start
+    if start not in times.values():
+        period_start.ledger.forget(period_start.path)  # a third time of its own: shown as sent
     return {
         "call_connect": times.get("arrived"),
         "call_answer": times.get("in-progress"),

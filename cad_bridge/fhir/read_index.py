@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from cad_bridge.fhir.content import SentElement
+from cad_bridge.fhir.read_elements import codings_of
 from cad_bridge.fhir.read_nodes import Ledger, Node, leaves
+
+_RETRACTED = "entered-in-error"
 
 
 class MessageIndex:
@@ -25,6 +28,17 @@ class MessageIndex:
     def all(self, resource_type: str) -> list[Node]:
         """Every resource of a type, in order."""
         return [node for _, node in self.entries if node.value.get("resourceType") == resource_type]
+
+    def standing(self, resource_type: str) -> list[Node]:
+        """Every resource of a type that was not retracted, in order; a retracted one says nothing more."""
+        found = []
+        for node in self.all(resource_type):
+            if _is_retracted(node):
+                node.done()
+                self.take(node)
+            else:
+                found.append(node)
+        return found
 
     def url_of(self, node: Node) -> str | None:
         """The fullUrl of a resource."""
@@ -62,3 +76,8 @@ class MessageIndex:
             for path, value in leaves(node.value, node.path)
             if path not in self.ledger.read
         )
+
+
+def _is_retracted(node: Node) -> bool:
+    verification = [coding.child("code").word for coding in codings_of(node.child("verificationStatus"))]
+    return node.child("status").word == _RETRACTED or _RETRACTED in verification

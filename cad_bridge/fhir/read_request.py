@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from cad_bridge.fhir import codes
 from cad_bridge.fhir.content import ReceivedRequest
@@ -11,6 +11,7 @@ from cad_bridge.fhir.content_clinical import Practitioner
 from cad_bridge.fhir.content_patient import SocialContext
 from cad_bridge.fhir.content_place import Location
 from cad_bridge.fhir.content_triage import Timings, Triage
+from cad_bridge.fhir.encounters import NO_OWN_ENCOUNTERS, OwnEncounters
 from cad_bridge.fhir.issues import Issue
 from cad_bridge.fhir.read_clinical import (
     is_scene_safety,
@@ -35,6 +36,8 @@ from cad_bridge.fhir.read_nodes import Node
 from cad_bridge.fhir.read_observations import read_observation
 from cad_bridge.fhir.read_patient import read_caller, read_contacts, read_patient
 from cad_bridge.fhir.read_place import coordinate_readings, read_location
+from cad_bridge.fhir.read_questionnaire import check_breathing, read_questionnaires
+from cad_bridge.fhir.read_referral import read_complaint, read_log, read_resuscitation, read_tasks
 from cad_bridge.fhir.read_triage import read_next_activity, read_outcomes, read_triage_system
 from cad_bridge.fhir.systems import canonical_token
 
@@ -46,12 +49,17 @@ _PATIENT_FIELDS = (
     "age_group",
 )
 _SOCIAL_FIELDS = ("household_composition", "social_circumstances", "accommodation")
-_RETRACTED = "entered-in-error"
 
 
-def read_request(bundle: Mapping[str, Any]) -> tuple[ReceivedRequest, list[Issue]]:
-    """The content of a request, and what is wrong with it. Never raises on a JSON object."""
+def read_request(
+    bundle: Mapping[str, Any], *, own: OwnEncounters = NO_OWN_ENCOUNTERS
+) -> tuple[ReceivedRequest, list[Issue]]:
+    """The content of a request or referral, new or updated, and what is wrong with it. Never raises on a JSON object.
+
+    `own` are the receiver's Encounters in the conversation: an update may repeat one (X-37), which says nothing new.
+    """
     reader = RequestReader(bundle)
+    reader.pass_over(own)
     content = reader.content()
     return content, reader.index.ledger.issues
 
@@ -59,8 +67,13 @@ def read_request(bundle: Mapping[str, Any]) -> tuple[ReceivedRequest, list[Issue
 class RequestReader:
     """Reads one message, resource by resource."""
 
+    of_a_request: ClassVar[bool] = True
+    """Whether it was the requester who said what only referrals carry. In a response the responder did: shown as sent."""
+
     def __init__(self, bundle: Mapping[str, Any]) -> None:
         self.index = index = MessageIndex(bundle)
+        sent_at = bundle.get("timestamp")
+        self._sent_at = sent_at if isinstance(sent_at, str) else None
         self.header = _first(index, "MessageHeader")
         self.service_request = _first(index, "ServiceRequest")
         self.encounter = index.linked(self.service_request.child("encounter"), "Encounter")
@@ -79,12 +92,22 @@ class RequestReader:
             **self._patient_and_contacts(),
             **self._triage_and_times(),
             **self.statements(),
+            **self._log_and_tasks(),
+            "sender_encounter_status": self.encounter.child("status").token(),
             "incident_location": incident,
             "coordinate_readings": coordinate_readings(incident),
             "other_locations": self._other_locations(),
             "practitioner": self.practitioner(self.service_request.child("requester")),
         }
         return ReceivedRequest(**fields, other_resources=self.index.other_resources(), also_sent=self.index.also_sent())
+
+    def pass_over(self, own: OwnEncounters) -> None:
+        """Mark the Encounters that only repeat to their owner what it knows."""
+        for url, node in self.index.entries:
+            is_own = url in own.full_urls or node.child("id").word in own.ids
+            if is_own and node.path != self.encounter.path and node.value.get("resourceType") == "Encounter":
+                node.done()
+                self.index.take(node)
 
     def incident_location(self) -> Location | None:
         """The incident Location, with its state from Encounter.location."""
@@ -110,11 +133,8 @@ class RequestReader:
     def made(self, resource_type: str, read: Any) -> list[Any]:
         """What `read` makes of every resource of a type that was not retracted."""
         found = []
-        for node in self.index.all(resource_type):
-            if _is_retracted(node):
-                node.done()
-                self.index.take(node)
-            elif content := read(node):
+        for node in self.index.standing(resource_type):
+            if content := read(node):
                 found.append(content)
                 self.index.take(node)
         return found
@@ -147,13 +167,9 @@ class RequestReader:
         return Node(None, "Bundle", self.index.ledger)
 
     def _observed(self) -> dict[str, Any]:
-        """Fields that Observations and, in referrals, Conditions fill; the first of a kind counts."""
-        observed: dict[str, Any] = {}
-        for node in self.index.all("Observation"):
-            if _is_retracted(node):
-                node.done()
-                self.index.take(node)
-                continue
+        """Fields that Observations and, in referrals, a Condition and a Procedure fill; the first of a kind counts."""
+        observed = read_complaint(self.index) | read_resuscitation(self.index) if self.of_a_request else {}
+        for node in self.index.standing("Observation"):
             before = set(self.index.ledger.read)
             found = read_observation(node)
             if not found or _already(found, observed):
@@ -220,6 +236,8 @@ class RequestReader:
 
     def _triage_and_times(self) -> dict[str, Any]:
         outcomes = read_outcomes(self.care_plan)
+        asked = read_questionnaires(self.index) if self.of_a_request else {}
+        check_breathing(self.index, asked.get("pre_triage_sieve"), cpr_start=self.observed.get("cpr_start"))
         triage = Triage(
             system=read_triage_system(self.header),
             pathways=outcomes.pathways,
@@ -228,6 +246,7 @@ class RequestReader:
             arp=outcomes.arp,
             **outcomes.narrated(),
             patient_expectations=self.observed.get("patient_expectations"),
+            **asked,
         )
         names = ("presenting_complaint", "presenting_complaint_code", "chief_concern", "acuity")
         return {
@@ -264,8 +283,15 @@ class RequestReader:
         ]
         others = [node for node in self.index.all("Location") if node.path != self.location.path]
         self.index.take(*others)
+        for node in others:
+            if node.child("status").word == "inactive":
+                node.done()  # a place that no longer matters (an update withdrew it)
+        others = [node for node in others if node.child("status").word != "inactive"]
         found = (read_location(node, default_type="other") for node in (*contained, *others))
         return tuple(location for location in found if location)
+
+    def _log_and_tasks(self) -> dict[str, Any]:
+        return read_log(self.index) | read_tasks(self.index, authored=self._made_at()) if self.of_a_request else {}
 
     def _mark_frame(self) -> None:
         """Mark what only frames the message: it is the same in every message of its kind."""
@@ -275,13 +301,16 @@ class RequestReader:
         request.expect("status", "active")
         request.expect("intent", "plan")
         request.child("occurrencePeriod").child("start").done()
-        known = (request.child("occurrencePeriod").child("start").word, self.care_plan.child("created").word)
-        if request.child("authoredOn").word in known:
-            request.child("authoredOn").done()
-        self.encounter.expect("status", "triaged")
+        request.expect("authoredOn", *self._made_at())
         self.encounter.child("class").done()
-        self.care_plan.expect("status", "active")
+        self.care_plan.expect("status", "completed" if self._use_case() == "a3t1" else "active")
         self.care_plan.expect("intent", "plan")
+
+    def _made_at(self) -> frozenset[str]:
+        """When the request was made, as its message says it in several places."""
+        period = self.service_request.child("occurrencePeriod")
+        said = (self._sent_at, period.child("start").word, self.care_plan.child("created").word)
+        return frozenset(moment for moment in said if moment)
 
 
 def _first(index: MessageIndex, resource_type: str) -> Node:
@@ -292,11 +321,6 @@ def _first(index: MessageIndex, resource_type: str) -> Node:
 def _service_id(node: Node) -> str | None:
     token = node.text()
     return canonical_token(token) if token else None
-
-
-def _is_retracted(node: Node) -> bool:
-    verification = [coding.child("code").word for coding in codings_of(node.child("verificationStatus"))]
-    return node.child("status").word == _RETRACTED or _RETRACTED in verification
 
 
 def _already(found: Mapping[str, Any], observed: Mapping[str, Any]) -> bool:

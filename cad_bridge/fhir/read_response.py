@@ -63,6 +63,8 @@ def read_outcome(bundle: Mapping[str, Any]) -> tuple[ReceivedOutcome, list[Issue
 class _ResponseReader(RequestReader):
     """A response is the request again, with the responder's Encounter and CarePlan."""
 
+    of_a_request = False
+
     def outcome(self) -> ReceivedOutcome:
         request = self.content()
         encounter = self.responders_encounter()
