@@ -68,7 +68,7 @@ class RequestReader:
     """Reads one message, resource by resource."""
 
     of_a_request: ClassVar[bool] = True
-    """Whether it was the requester who said what only referrals carry. In a response the responder did: shown as sent."""
+    """Whether the requester said what only referrals carry; in a response it was the responder: shown as sent."""
 
     def __init__(self, bundle: Mapping[str, Any]) -> None:
         self.index = index = MessageIndex(bundle)
