@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from cad_bridge.store.rows import Conversation, StoredCase
-from cad_bridge.workflow.case import Case
-from cad_bridge.workflow.vocabulary import Priority, Side, UseCase
+from cad_bridge.workflow.case import Case, StatusChange
+from cad_bridge.workflow.vocabulary import Duty, Priority, Side, UseCase
 
 _CONVERSATION = (
     "local_service",
@@ -42,9 +43,13 @@ _CASE = (
     "pending_final",
     "claimed_by",
     "cancel_on_breach",
+    "dispatch_duty",
+    "status_history",
+    "needed_by",
+    "answer_by",
     "triage",
 )
-_BESIDE = ("content", "outcome", "created_at", "updated_at")
+_BESIDE = ("content", "outcome", "discovery", "created_at", "updated_at")
 
 
 def case_values(stored: StoredCase) -> dict[str, Any]:
@@ -54,6 +59,9 @@ def case_values(stored: StoredCase) -> dict[str, Any]:
     values |= {name: getattr(stored, name) for name in _BESIDE}
     values["warnings"] = list(stored.warnings)
     values["triage"] = dict(stored.case.triage)
+    values["status_history"] = [
+        {"status": change.status, "at": change.at.isoformat()} for change in stored.case.status_history
+    ]
     return values
 
 
@@ -64,6 +72,10 @@ def stored_case(row: Any) -> StoredCase:
     facts["side"] = Side(facts["side"])
     facts["use_case"] = UseCase(facts["use_case"])
     facts["arp"] = Priority.parse(facts["arp"])
+    facts["dispatch_duty"] = Duty(facts["dispatch_duty"])
+    facts["status_history"] = tuple(
+        StatusChange(change["status"], datetime.fromisoformat(change["at"])) for change in facts["status_history"]
+    )
     return StoredCase(
         case=Case(**facts),
         conversation=Conversation(**{name: values[name] for name in _CONVERSATION}),
@@ -82,4 +94,5 @@ def snapshot(stored: StoredCase) -> dict[str, Any]:
         "side": stored.case.side.value,
         "state": stored.case.state,
         "version": stored.case.version,
+        "dispatch_duty": stored.case.dispatch_duty.value,
     }

@@ -50,6 +50,8 @@ class StoredCase:
     updated_at: datetime
     outcome: dict[str, Any] | None = None
     warnings: tuple[dict[str, Any], ...] = ()
+    discovery: dict[str, Any] | None = None
+    """Why the referral went where it went, or where its receiver plots the incident (docs/referrals.md)."""
 
     @property
     def id(self) -> UUID:

@@ -82,11 +82,17 @@ class CaseRow(SQLModel, table=True):
     unread_update: bool
     pending_final: dict[str, Any] | None = _json(nullable=True)
     cancel_on_breach: bool
+    dispatch_duty: str = _text()
+    status_history: list[dict[str, Any]] = _json()
+    needed_by: datetime | None = _time(nullable=True)
+    answer_by: datetime | None = _time(nullable=True)
     triage: dict[str, Any] = _json()
     content: dict[str, Any] = _json()
     issued_ids: dict[str, str] = _json()
     outcome: dict[str, Any] | None = _json(nullable=True)
     warnings: list[dict[str, Any]] = _json()
+    discovery: dict[str, Any] | None = _json(nullable=True)
+    """Why the referral went where it went, or where its receiver plots the incident."""
     claimed_by: str | None = _text(nullable=True)
     created_at: datetime = _time()
     updated_at: datetime = _time()
