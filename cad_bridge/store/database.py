@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 # A node that freezes in the middle of a transaction would hide its due cases from all others, because SKIP LOCKED
 # skips them silently: the server has to end such a transaction (measured; see docs/decisions/0001). Whoever waits for
-# a lock outlasts a frozen holder (3 s < 4 s), so that one frozen node makes the others late and makes none of them fail.
+# a lock outlasts a frozen holder (3 s < 4 s): one frozen node makes the others late, and makes none of them fail.
 SAFETY_SETTINGS = {
     "idle_in_transaction_session_timeout": "3s",
     "lock_timeout": "4s",
