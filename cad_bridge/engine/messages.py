@@ -18,6 +18,7 @@ from cad_bridge.fhir.build_update import update_bundle
 from cad_bridge.fhir.content import Outcome, RejectionReason, Request
 from cad_bridge.fhir.content_clinical import Practitioner
 from cad_bridge.fhir.envelope import Envelope, OwnEncounter, Party
+from cad_bridge.fhir.facts import read_facts
 from cad_bridge.protocol.definitions import (
     REQUEST,
     REQUEST_CANCELLED,
@@ -70,6 +71,11 @@ def cancellation_facts(body: bytes) -> tuple[Literal["revoked", "entered-in-erro
     bundle = orjson.loads(body)
     request = next(e["resource"] for e in bundle["entry"] if e["resource"]["resourceType"] == "ServiceRequest")
     return "revoked" if request["status"] == "revoked" else "entered-in-error", request["reasonCode"][0]["text"]
+
+
+def breach_time_told(body: bytes) -> datetime | None:
+    """The breach time in a request or update of ours, read back from its own bytes."""
+    return read_facts(orjson.loads(body)).occurrence_end
 
 
 def needs_request(effect: Send) -> bool:

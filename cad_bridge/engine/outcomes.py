@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import orjson
 
+from cad_bridge.engine.messages import breach_time_told
 from cad_bridge.fhir.content import Acknowledgement
 from cad_bridge.fhir.read_response import read_acknowledgement
 from cad_bridge.protocol.answers import Answer, Verdict
@@ -40,7 +41,8 @@ def _delivered(parcel: Parcel, answer: Answer, body: bytes | None) -> Told:
     if parcel.kind == MessageKind.CANCELLATION:
         return Told(settled_as="delivered", commands=(commands.CancellationConfirmed(by="delivery"),))
     if parcel.kind == MessageKind.UPDATE:
-        return Told(settled_as="delivered", commands=(commands.UpdateConfirmed(by="delivery"),))
+        taken = commands.UpdateConfirmed(breach_at=breach_time_told(parcel.body), by="delivery")
+        return Told(settled_as="delivered", commands=(taken,))
     if parcel.kind != MessageKind.REQUEST:
         return Told(settled_as="delivered")
     if answer.verdict is Verdict.DUPLICATE:

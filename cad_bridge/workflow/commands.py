@@ -83,9 +83,10 @@ class ResponseRefused(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateConfirmed(Command):
-    """The responder took our update."""
+    """The responder took our update; `breach_at` is the breach time that this very message told it."""
 
     name: ClassVar[str] = "update_confirmed"
+    breach_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

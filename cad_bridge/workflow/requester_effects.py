@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 from cad_bridge.workflow import commands
@@ -358,13 +358,22 @@ def _update(turn: Turn) -> Outcome:
 
 
 def _update_confirmed(turn: Turn) -> Outcome:
-    later = turn.after.pending_breach_at
+    later = _later_time_taken(turn)
     told = Tell(type=EventType.CASE_UPDATED, data={"changed": ["content"], "update": "taken", "breach_at": later})
     if later is None:
         return turn.after, (told,)
     case = turn.after.evolve(breach_at=later, pending_breach_at=None)
     armed = (Arm(kind=DeadlineKind.BREACH, due_at=later),) if turn.before.state in PROTECTED else ()
     return case, (told, *armed)
+
+
+def _later_time_taken(turn: Turn) -> datetime | None:
+    """The later breach time that waits, if this is the message that told it: another update may still be on its way."""
+    later, taken = turn.after.pending_breach_at, cast(commands.UpdateConfirmed, turn.command).breach_at
+    # A message may carry fewer digits of a second than the CAD gave.
+    if later is None or taken is None or abs(taken - later) >= timedelta(seconds=1):
+        return None
+    return later
 
 
 def _update_refused(turn: Turn) -> Outcome:

@@ -36,20 +36,32 @@ PRIORITIES = st.one_of(st.none(), st.sampled_from(Priority))
 NUMBERS = st.one_of(st.none(), st.just("CAS-1"))
 HANDED_BACK = {"returned", "dispatch_required"}
 EXITS = {
-    "final_closing": {"completed"},
+    "final_closing": {"completed", "returned"},
     "final_dispatch": {"dispatch_required"},
     "final_contradictory": {"returned"},
     "rejection": {"returned"},
+    "review_closing": {"completed"},
+    "review_dispatch": {"dispatch_required"},
     "breach_due": {"breached"},
     "cancel": {"cancelled"},
     "dispatch": {"dispatched"},
 }
 """Every way out of protection, with the states that it may lead to."""
+_STARTED = (commands.RequestAcknowledged(remote_case_number="CAS-1"), commands.InterimReceived())
+BEGINNINGS = (
+    (),
+    _STARTED[:1],
+    _STARTED,
+    (*_STARTED, final(needs_review=True)),
+    (*_STARTED, final(dispatch_required=True, arp=Priority.C3)),
+    (*_STARTED, commands.Dispatch(by="Dot")),
+)
 
 _COMMANDS_OF = {
     DeadlineKind.BREACH: commands.BreachDue,
     DeadlineKind.DISPATCH: commands.DispatchOverdue,
     DeadlineKind.DELIVERY: commands.DeliveryOverdue,
+    DeadlineKind.REVIEW: commands.ReviewOverdue,
     DeadlineKind.INTAKE: commands.IntakeOverdue,
 }
 
@@ -167,22 +179,34 @@ class _Machine(RuleBasedStateMachine):
 class Requester(_Machine):
     """A requester's case under any sequence of commands."""
 
-    @initialize(arp=st.one_of(st.none(), st.sampled_from(Priority)), cancel=st.booleans())
-    def open(self, arp: Priority | None, cancel: bool) -> None:
-        """The CAD opens a validation."""
+    on_their_way: list[datetime]
+    """The breach times of our updates that nobody has answered yet."""
+    held_there: datetime
+    """The breach time that the responder holds."""
+
+    @initialize(arp=PRIORITIES, cancel=st.booleans(), first=st.sampled_from(BEGINNINGS))
+    def open(self, arp: Priority | None, cancel: bool, first: tuple[commands.Command, ...]) -> None:
+        """The CAD opens a validation, and it gets as far as waiting for something."""
         case = requester_case(
             state="", version=0, delivered=False, remote_case_number=None, arp=arp, cancel_on_breach=cancel
         )
-        self.world = World(case)
+        self.world, self.on_their_way = World(case), []
+        assert case.breach_at is not None
+        self.held_there = case.breach_at
         self.world.take(begin(case, now=NOW, policy=POLICY))
+        for command in first:
+            self._apply(command)
 
     def _check_step(self, before: Case, command: commands.Command, decision: Decision) -> None:
         super()._check_step(before, command, decision)
         after = decision.case
-        assert after.breach_at == before.breach_at, "nothing but an update moves the breach time"
+        if after.breach_at != before.breach_at:
+            assert command.trigger in {"update", "update_confirmed"}, "nothing but an update moves the breach time"
         assert after.epoch == before.epoch
         if before.state in PROTECTED and after.state not in PROTECTED:
             assert after.state in EXITS[command.trigger]
+        if before.state == "awaiting_review" and after.state == "completed":
+            assert command.trigger == "review_closing", "what waits for the hub is closed by the hub"
         if before.state not in PROTECTED:
             assert after.state not in PROTECTED, "what is over does not begin again"
         if command.trigger.startswith("final") and before.state not in {*PROTECTED, "completed", "dispatch_required"}:
@@ -190,7 +214,7 @@ class Requester(_Machine):
         if command.trigger == "final_contradictory":
             assert after.state not in {"completed", "closed"} or after.state == before.state == "closed"
         if before.state in HANDED_BACK and after.state not in HANDED_BACK:
-            assert command.trigger in {"dispatch", "close"}, "only the CAD ends the duty to dispatch"
+            assert command.trigger in {"dispatch", "close", "review_closing"}, "only people end the duty to dispatch"
 
     @rule(number=NUMBERS)
     def acknowledged(self, number: str | None) -> None:
@@ -223,14 +247,29 @@ class Requester(_Machine):
         required=st.booleans(),
         contradictory=st.booleans(),
         arp=PRIORITIES,
+        review=st.booleans(),
         clock_start=st.one_of(st.none(), st.just(NOW + timedelta(minutes=3))),
     )
-    def final(self, required: bool, contradictory: bool, arp: Priority | None, clock_start: datetime | None) -> None:
+    def final(
+        self,
+        required: bool,
+        contradictory: bool,
+        arp: Priority | None,
+        review: bool,
+        clock_start: datetime | None,
+    ) -> None:
         """The responder's full response."""
         before = self.world.case
-        decision = self._apply(
-            final(dispatch_required=required, contradictory=contradictory, arp=arp, clock_start=clock_start)
+        said = final(
+            dispatch_required=required,
+            contradictory=contradictory,
+            arp=arp,
+            clock_start=clock_start,
+            needs_review=review,
         )
+        decision = self._apply(said)
+        if said.trigger == "final_review" and before.state in PROTECTED:
+            assert decision.case.state == "awaiting_review", "what the hub has to see closes nothing by itself"
         raised = arp is not None and arp.raises(before.arp)
         if raised and before.state not in {*PROTECTED, "completed"} and (required or contradictory):
             assert decision.of(Escalate), "a late response that raises the priority escalates anew"
@@ -242,6 +281,34 @@ class Requester(_Machine):
         decision = self._apply(commands.UnrecognisedResponse(came_from="x|1"))
         assert self.world.case.state == before
         assert decision.of(Disarm) == ()
+
+    @rule(required=st.booleans(), arp=PRIORITIES, amended=st.booleans())
+    def review(self, required: bool, arp: Priority | None, amended: bool) -> None:
+        """The EOC clinical hub decides."""
+        self._apply(commands.Review(dispatch_required=required, arp=arp, amended=amended, by="Ann"))
+
+    @precondition(lambda self: self.world.case.state in {"sent", "pending"})
+    @rule(minutes=st.sampled_from([20, 60, 70]))
+    def update(self, minutes: int) -> None:
+        """The CAD sends an update with another breach time."""
+        case = self.world.case
+        breach_at = self.world.now + timedelta(minutes=minutes)
+        command = commands.Update(
+            changed=("breach_at",), arp=case.arp, clock_start=case.clock_start, breach_at=breach_at
+        )
+        if self._apply(command).refusal is None:
+            self.on_their_way.append(breach_at)
+
+    @precondition(lambda self: self.on_their_way)
+    @rule(taken=st.booleans())
+    def update_answered(self, taken: bool) -> None:
+        """The oldest update on its way is answered: they go one after the other."""
+        breach_at = self.on_their_way.pop(0)
+        if taken:
+            self.held_there = breach_at
+            self._apply(commands.UpdateConfirmed(breach_at=breach_at))
+        else:
+            self._apply(commands.UpdateRefused(attempts=1, last_error="refused"))
 
     @rule(mistaken=st.booleans())
     def cancel(self, mistaken: bool) -> None:
@@ -279,11 +346,26 @@ class Requester(_Machine):
         if protected:
             assert (case.state == "breached") == (self.world.now >= case.breach_at)
 
+    @precondition(lambda self: self.world.case.state in PROTECTED)
+    @rule()
+    def the_breach_time_comes(self) -> None:
+        """The clock reaches the breach time of an open validation."""
+        breach_at = self.world.case.breach_at
+        assert breach_at is not None
+        self.world.pass_time(breach_at - self.world.now)
+        assert self.world.case.state == "breached"
+
     @invariant()
     def protected_means_armed(self) -> None:
         """The breach deadline is armed exactly while the validation is open, and for the breach time."""
         armed = self.world.armed(DeadlineKind.BREACH)
         assert armed == (self.world.case.breach_at if self.world.case.state in PROTECTED else None)
+
+    @invariant()
+    def never_later_than_the_responder_holds(self) -> None:
+        """A later breach time holds only when the responder has taken that very update."""
+        assert self.world.case.breach_at is not None
+        assert self.world.case.breach_at <= self.held_there
 
     @invariant()
     def one_breach_at_most(self) -> None:
@@ -361,6 +443,11 @@ class Responder(_Machine):
         """The requester cancels."""
         self._apply(commands.CancellationReceived(status="revoked"))
 
+    @rule(arp=PRIORITIES)
+    def update_received(self, arp: Priority | None) -> None:
+        """The requester has learnt more."""
+        self._apply(commands.UpdateReceived(changed=("triage",), arp=arp, clock_start=None, breach_at=None))
+
     @rule()
     def response_refused(self) -> None:
         """A response of ours is not taken."""
@@ -389,7 +476,7 @@ class Responder(_Machine):
         assert self.sent.count(MessageKind.REJECTION) + self.sent.count(MessageKind.FINAL) <= 1
 
 
-_SETTINGS = settings(max_examples=150, stateful_step_count=30, deadline=None)
+_SETTINGS = settings(max_examples=400, stateful_step_count=10, deadline=None)
 Requester.TestCase.settings = _SETTINGS
 Responder.TestCase.settings = _SETTINGS
 
@@ -401,6 +488,21 @@ class TestRequester(Requester.TestCase):  # type: ignore[name-defined,misc]
 
 class TestResponder(Responder.TestCase):  # type: ignore[name-defined,misc]
     """The responder's machine."""
+
+
+def test_a_later_breach_time_waits_for_the_answer_to_its_own_update() -> None:
+    """Two updates on their way: what the responder takes first is not the time that was told last."""
+    case = requester_case()
+    first, second = (
+        commands.Update(changed=("breach_at",), arp=case.arp, clock_start=None, breach_at=NOW + timedelta(minutes=m))
+        for m in (60, 90)
+    )
+    for update in (first, second):
+        case = decide(case, update, now=NOW, policy=POLICY).case
+    case = decide(case, commands.UpdateConfirmed(breach_at=first.breach_at), now=NOW, policy=POLICY).case
+    assert case.breach_at == NOW + timedelta(minutes=40)
+    case = decide(case, commands.UpdateConfirmed(breach_at=second.breach_at), now=NOW, policy=POLICY).case
+    assert case.breach_at == second.breach_at
 
 
 @pytest.mark.parametrize("state", ["returned", "dispatch_required", "breached", "cancelled", "dispatched", "closed"])

@@ -335,7 +335,7 @@ def test_a_later_breach_time_holds_only_when_the_responder_has_taken_it() -> Non
     sent = _decide(case, _update(later))
     assert sent.case.breach_at == case.breach_at
     assert _armed(sent) == {}
-    taken = _decide(sent.case, commands.UpdateConfirmed())
+    taken = _decide(sent.case, commands.UpdateConfirmed(breach_at=later))
     assert taken.case.breach_at == later
     assert _armed(taken) == {DeadlineKind.BREACH: later}
     refused = _decide(sent.case, commands.UpdateRefused(attempts=1, last_error="refused"))
@@ -345,8 +345,9 @@ def test_a_later_breach_time_holds_only_when_the_responder_has_taken_it() -> Non
 
 
 def test_a_confirmed_update_rearms_nothing_once_protection_has_ended() -> None:
-    case = requester_case(state="breached", pending_breach_at=NOW + timedelta(minutes=60))
-    assert _armed(_decide(case, commands.UpdateConfirmed())) == {}
+    later = NOW + timedelta(minutes=60)
+    case = requester_case(state="breached", pending_breach_at=later)
+    assert _armed(_decide(case, commands.UpdateConfirmed(breach_at=later))) == {}
 
 
 @pytest.mark.req("APP4-VR-14")
