@@ -111,7 +111,7 @@ def _assemble(  # noqa: PLR0917 - the composition root puts everything together
     listener = Listener(database_url, on_topic=_topics(timers, loops, broadcast))
     context = _context(config, engine, broadcast, lambda: _figures(timers, outbox, loops))
     warm_up()
-    receiver = Receiver(engine, ReceiveContext(site=site, check_profile=lambda *_, **__: ()))
+    receiver = Receiver(engine, ReceiveContext(site=site))
     return Service(
         engine=engine,
         app=build(context, receiver),
