@@ -10,11 +10,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cad_bridge.discovery.catalogue.compose import resources_from_entries
+from cad_bridge.discovery.catalogue.elements import Resource
 from cad_bridge.discovery.catalogue.entries import CatalogueEntry
 from cad_bridge.discovery.catalogue.join import entries_from_resources
 from cad_bridge.discovery.catalogue.records import resources_in
 from cad_bridge.discovery.catalogue.tokens import parse_token
-from cad_bridge.discovery.catalogue.validate import ENDPOINT_STATUSES, is_usable_address
+from cad_bridge.discovery.catalogue.validate import ENDPOINT_STATUSES, is_usable_address, validate
 
 COLUMNS = ("service_id", "ods_code", "name", "address", "use_cases", "status")
 _USE_CASE = re.compile(r"a[0-9]+t[0-9]+\Z")
@@ -31,9 +33,13 @@ class ImportRefusedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ImportedCatalogue:
-    """Entries of a file that is free of errors, and warnings about services that can't be reached."""
+    """A file that is free of errors: its entries, the resources that stand for them, and warnings.
+
+    A warning names a service that can't be reached, or an element that is not as R4 has it.
+    """
 
     entries: tuple[CatalogueEntry, ...]
+    resources: tuple[Resource, ...]
     warnings: tuple[str, ...] = ()
 
 
@@ -72,17 +78,39 @@ def import_json(text: str) -> ImportedCatalogue:
     return _from_rows([(f"service {number}", row) for number, row in enumerate(rows, start=1)])
 
 
+_KINDS = ("Organization", "HealthcareService", "Endpoint")
+
+
 def _from_bundle(document: dict[str, Any]) -> ImportedCatalogue:
-    joined = entries_from_resources(
-        resources_in(document, "HealthcareService"),
-        resources_in(document, "Endpoint"),
-        organizations=resources_in(document, "Organization"),
-    )
+    found = {kind: resources_in(document, kind) for kind in _KINDS}
+    resources = tuple(resource for kind in _KINDS for resource in found[kind])
+    warnings = _checked(resources)
+    joined = entries_from_resources(found["HealthcareService"], found["Endpoint"], organizations=found["Organization"])
     if not joined.entries:
         raise ImportRefusedError(("the Bundle holds no service that can be reached",))
-    return ImportedCatalogue(
-        joined.entries, tuple(f"{issue.expression}: {issue.diagnostics}" for issue in joined.issues)
-    )
+    problems = tuple(_two_addresses(joined.entries))
+    if problems:
+        raise ImportRefusedError(problems)
+    gaps = tuple(f"{issue.expression}: {issue.diagnostics}" for issue in joined.issues)
+    return ImportedCatalogue(joined.entries, resources, (*warnings, *gaps))
+
+
+def _checked(resources: Iterable[Resource]) -> tuple[str, ...]:
+    """Warnings about the resources; raises ImportRefusedError where one can't be stored."""
+    issues = [
+        (f"{resource['resourceType']} {number}", issue)
+        for number, resource in enumerate(resources, start=1)
+        for issue in validate(resource, resource["resourceType"])
+    ]
+    problems = [f"{where}: {issue.expression}: {issue.diagnostics}" for where, issue in issues if issue.is_error]
+    problems += [
+        f"{resource['resourceType']} {number}: a resource of a Bundle needs its id"
+        for number, resource in enumerate(resources, start=1)
+        if not isinstance(resource.get("id"), str)
+    ]
+    if problems:
+        raise ImportRefusedError(tuple(problems))
+    return tuple(f"{where}: {issue.expression}: {issue.diagnostics}" for where, issue in issues)
 
 
 def _from_rows(rows: Iterable[tuple[str, Any]]) -> ImportedCatalogue:
@@ -97,9 +125,10 @@ def _from_rows(rows: Iterable[tuple[str, Any]]) -> ImportedCatalogue:
         if not wrong:
             entries.append(_entry(row))
     problems.extend(_two_addresses(entries))
+    problems.extend(_two_owners(entries))
     if problems:
         raise ImportRefusedError(tuple(problems))
-    return ImportedCatalogue(tuple(entries))
+    return ImportedCatalogue(tuple(entries), resources_from_entries(entries))
 
 
 def _problems(row: Mapping[str, Any]) -> Iterable[str]:
@@ -139,9 +168,16 @@ def _cell(row: Mapping[str, Any], name: str) -> str:
     return value.strip() if isinstance(value, str) else ""
 
 
-def _two_addresses(entries: list[CatalogueEntry]) -> Iterable[str]:
+def _two_addresses(entries: Iterable[CatalogueEntry]) -> Iterable[str]:
     by_id: dict[str, set[str | None]] = {}
     for entry in entries:
         if entry.status == "active":
             by_id.setdefault(entry.service_id, set()).add(entry.address)
     return [f"{service_id} has more than one address" for service_id, found in by_id.items() if len(found) > 1]
+
+
+def _two_owners(entries: Iterable[CatalogueEntry]) -> Iterable[str]:
+    by_id: dict[str, set[str]] = {}
+    for entry in entries:
+        by_id.setdefault(entry.service_id, set()).add(entry.ods_code.upper())
+    return [f"{service_id} has more than one ods_code" for service_id, found in by_id.items() if len(found) > 1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from cad_bridge.discovery.catalogue.elements import Resource, instant, referred_identifier
+from cad_bridge.discovery.catalogue.elements import Resource, identifiers, instant, referred_identifier
 from cad_bridge.discovery.catalogue.tokens import same_system
 from cad_bridge.fhir.systems import ODS_CODE
 
@@ -31,7 +31,9 @@ class WrongIdError(StoreRefusedError):
 
 
 def owner_of(resource: Resource) -> str | None:
-    """ODS code of the organisation that manages an Endpoint or provides a HealthcareService."""
+    """ODS code of the organisation that manages an Endpoint or provides a HealthcareService, or that a resource is."""
+    if resource.get("resourceType") == "Organization":
+        return next((held.value for held in identifiers(resource) if same_system(held.system, ODS_CODE)), None)
     for name in ("managingOrganization", "providedBy"):
         token = referred_identifier(resource.get(name))
         if token is not None and same_system(token.system, ODS_CODE):
@@ -50,11 +52,14 @@ def require_owner(stored: Resource, ods_code: str) -> None:
         raise NotOwnerError("only its owner may change or delete it")
 
 
-def next_version(resource: Resource, *, resource_id: str, stored: Resource | None, now: datetime) -> Resource:
+def next_version(
+    resource: Resource, *, resource_id: str, stored: Resource | None, now: datetime, deleted_as: int = 0
+) -> Resource:
     """The resource as it is stored: its id, its version, and `lastUpdated` by the catalogue's clock.
 
     A new resource and a changed one get `now`. An unchanged one keeps its version and time: lastUpdated is later only
-    if the resource changed. It never goes back, whatever the clock does.
+    if the resource changed. It never goes back, whatever the clock does. `deleted_as` is the version by which a
+    resource of this id was deleted: one that is made anew goes on counting from there.
 
     Raises:
         WrongIdError: the resource says another id.
@@ -63,7 +68,7 @@ def next_version(resource: Resource, *, resource_id: str, stored: Resource | Non
     if resource.get("id") not in (None, resource_id):
         raise WrongIdError("the id of the resource is not that of the path")
     if stored is None:
-        return _stamped(resource, resource_id, version=1, at=now)
+        return _stamped(resource, resource_id, version=deleted_as + 1, at=now)
     before = _last_updated(stored)
     carried = _last_updated(resource)
     if before is not None and carried is not None and carried < before:

@@ -98,3 +98,30 @@ def test_a_bundle_is_a_catalogue() -> None:
     assert [entry.service_id for entry in imported.entries] == [f"{SERVICE_ID}|2000000011"]
     assert len(imported.warnings) == 1
     assert "no endpoint of the service speaks BaRS" in imported.warnings[0]
+
+
+def test_two_owners_of_one_service_are_refused() -> None:
+    other = GOOD.replace("RX8", "RX6")
+    assert problems(import_csv, HEAD + GOOD + other) == (f"{SERVICE_ID}|1 has more than one ods_code",)
+
+
+def test_a_bundle_with_a_resource_that_cannot_be_stored_is_refused() -> None:
+    resources = [healthcare_service(), endpoint(status="perhaps"), endpoint(2, id=None)]
+    bundle = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": item} for item in resources]}
+    found = problems(import_json, json.dumps(bundle))
+    assert [problem.split(":")[0] for problem in found] == ["Endpoint 2", "Endpoint 3"]
+    assert "Endpoint.status" in found[0]
+    assert found[1].endswith("needs its id")
+
+
+def test_a_bundle_with_two_addresses_for_one_service_is_refused() -> None:
+    service = healthcare_service(endpoint=[{"reference": "Endpoint/endpoint-1"}, {"reference": "Endpoint/endpoint-2"}])
+    resources = [service, endpoint(), endpoint(2)]
+    bundle = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": item} for item in resources]}
+    assert problems(import_json, json.dumps(bundle)) == (f"{SERVICE_ID}|2000000011 has more than one address",)
+
+
+def test_what_a_bundle_holds_is_what_is_stored() -> None:
+    resources = [healthcare_service(), endpoint()]
+    bundle = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": item} for item in resources]}
+    assert list(import_json(json.dumps(bundle)).resources) == resources

@@ -61,8 +61,13 @@ def test_path_and_resource_must_name_one_id() -> None:
 
 
 def test_only_the_owner_changes_an_endpoint() -> None:
-    assert (owner_of(endpoint()), owner_of(healthcare_service()), owner_of(organization())) == ("RX8", "RX8", None)
+    assert (owner_of(endpoint()), owner_of(healthcare_service()), owner_of(organization())) == ("RX8", "RX8", "RX8")
     require_owner(endpoint(), "rx8")
     for stored, asking in ((endpoint(), "RX9"), (without(endpoint(), "managingOrganization"), "RX8")):
         with pytest.raises(NotOwnerError):
             require_owner(stored, asking)
+
+
+def test_a_resource_made_anew_goes_on_counting() -> None:
+    again = next_version(endpoint(), resource_id="endpoint-1", stored=None, now=NOON, deleted_as=2)
+    assert again["meta"]["versionId"] == "3"
