@@ -11,7 +11,7 @@ from cad_bridge.fhir.build_elements import Entry, Json, filled, reference
 from cad_bridge.fhir.build_message import emergency_class
 from cad_bridge.fhir.codes import ukcore_profile
 from cad_bridge.fhir.echo import parse_verbatim, verbatim_entries, with_ids
-from cad_bridge.fhir.envelope import OwnEncounter
+from cad_bridge.fhir.envelope import OwnEncounter, StatusChange
 
 
 def acknowledgement_bundle(received: bytes, *, issued_ids: Mapping[str, str], encounter: OwnEncounter | None) -> bytes:
@@ -38,10 +38,11 @@ class MessageLinks:
             (entry.resource for entry in entries if entry.resource.get("resourceType") == "ServiceRequest"), {}
         )
         self.subject = _target(self.service_request.get("subject"))
-        self.sender_encounter = _target(self.service_request.get("encounter"))
         encounters = {
             entry.full_url: entry.resource for entry in entries if entry.resource.get("resourceType") == "Encounter"
         }
+        named = _target(self.service_request.get("encounter"))
+        self.sender_encounter = next(iter(encounters)) if named is None and len(encounters) == 1 else named
         self.journey_id = _journey_id(encounters, self.sender_encounter)
 
 
@@ -52,12 +53,23 @@ def own_encounter_fields(encounter: OwnEncounter, links: MessageLinks, *, status
         {
             "identifier": [number],
             "status": status,
+            "statusHistory": _status_history(encounter.history),
             "class": emergency_class(),
             "subject": reference(links.subject) if links.subject else None,
             "episodeOfCare": [reference(f"EpisodeOfCare/{links.journey_id}")] if links.journey_id else None,
             "period": {"start": encounter.period_start},
         }
     )
+
+
+def _status_history(history: tuple[StatusChange, ...]) -> list[Json]:
+    """Past and current statuses (APP6-RSP-08); one that clocks made end before it began is sent without an end."""
+    periods = []
+    for change, following in zip(history, (*history[1:], None), strict=False):
+        ended = following is not None and following.since >= change.since
+        period = {"start": change.since} | ({"end": following.since} if following and ended else {})
+        periods.append({"status": change.status, "period": period})
+    return periods
 
 
 def _with_own(entries: list[Entry], encounter: OwnEncounter, links: MessageLinks) -> list[Entry]:

@@ -68,10 +68,7 @@ def rejection_bundle(
     Its message reason is ``new`` whether or not an interim response went before (DT-12). Raises ValueError if
     `reason` has no code or `request` is not a BaRS message with a ServiceRequest.
     """
-    if reason.code is None:
-        raise ValueError("a rejection is sent with a code")
-    display = codes.REJECTED_REASON_DISPLAYS.get(reason.code, reason.display or reason.text)
-    why = concept(coding(codes.REJECTED_REASONS, reason.code, display), text=reason.text)
+    why = rejection_reason(reason)
     frame = ResponseFrame(
         request=request,
         issued_ids=issued_ids,
@@ -81,6 +78,14 @@ def rejection_bundle(
         original_bundle_id=original_bundle_id,
     )
     return frame.short_message(status="cancelled", reason_code=why)
+
+
+def rejection_reason(reason: RejectionReason) -> Json:
+    """Encounter.reasonCode of a request that is refused. Raises ValueError if `reason` has no code."""
+    if reason.code is None:
+        raise ValueError("a rejection is sent with a code")
+    display = codes.REJECTED_REASON_DISPLAYS.get(reason.code, reason.display or reason.text)
+    return concept(coding(codes.REJECTED_REASONS, reason.code, display), text=reason.text)
 
 
 def validation_reason() -> Json:
@@ -130,9 +135,16 @@ class ResponseFrame:
         body = resource(resource_type, fields, last_updated=moment(self.envelope), profiles=profiles, id=issued)
         return Entry(url, body)
 
-    def short_message(self, *, status: str, reason_code: Json) -> bytes:
-        """Interim response or rejection: Encounters, Patient, organisations and practitioner (APP4-VS-04)."""
-        own = self.own_encounter(status, reason_code)
+    def short_message(
+        self,
+        *,
+        status: str,
+        reason_code: Json | None,
+        definition: str = codes.DEFINITION_RESPONSE_INTERIM,
+        ended: bool = False,
+    ) -> bytes:
+        """Interim response, rejection or status: Encounters, Patient, organisations, practitioner (APP4-VS-04)."""
+        own = self.own_encounter(status, reason_code, ended=ended)
         echoed = [
             entry
             for entry in self.received
@@ -141,7 +153,7 @@ class ResponseFrame:
         entries = [self.service_request(), *echoed, own, *self.added()]
         carried = frozenset(entry.full_url for entry in entries)
         whole = [Entry(entry.full_url, without_dangling(entry.resource, carried)) for entry in entries]
-        head = self.header("new", codes.DEFINITION_RESPONSE_INTERIM, system=None)
+        head = self.header("new", definition, system=None)
         return message(self.envelope, [head, *whole])
 
     def header(self, reason: str, definition: str, *, system: TriageSystem | None) -> Entry:
@@ -177,11 +189,12 @@ class ResponseFrame:
         return Entry(entry.full_url, with_last_updated(changed, moment(self.envelope)))
 
     def own_encounter(
-        self, status: str, reason_code: Json, *, ended: bool = False, location: Json | None = None
+        self, status: str, reason_code: Json | None, *, ended: bool = False, location: Json | None = None
     ) -> Entry:
         """The responder's Encounter; it ends only in a final response (APP4-VS-32)."""
         fields = own_encounter_fields(self.encounter, self.links, status=status)
-        fields |= {"reasonCode": [reason_code]} | ({"location": [location]} if location else {})
+        fields |= {"reasonCode": [reason_code]} if reason_code else {}
+        fields |= {"location": [location]} if location else {}
         if ended:
             start = self.encounter.period_start
             fields["period"] = {"start": start, "end": max(start, self.encounter.period_end or moment(self.envelope))}

@@ -60,6 +60,14 @@ class Envelope:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StatusChange:
+    """A status that a case took, and when; aware."""
+
+    status: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OwnEncounter:
     """The Encounter of this system for the case, as receiver of a request.
 
@@ -77,6 +85,8 @@ class OwnEncounter:
     period_start: datetime
     """When the request was acknowledged (APP4-VS-32)."""
     period_end: datetime | None = None
+    history: tuple[StatusChange, ...] = ()
+    """Every status of the case with its time, oldest first, the present one last: CAD to CAD sends it (APP6-RSP-08)."""
 
 
 def resource_full_url(bundle_id: str, role: str) -> str:
