@@ -10,6 +10,8 @@ from uuid import UUID
 
 import orjson
 
+from cad_bridge.engine.kinds import Kind, category_of, kind_of
+from cad_bridge.engine.referral_messages import referral_body
 from cad_bridge.fhir.build_cancellation import cancellation_bundle
 from cad_bridge.fhir.build_outcome import final_bundle
 from cad_bridge.fhir.build_request import request_bundle
@@ -17,22 +19,14 @@ from cad_bridge.fhir.build_response import interim_bundle, rejection_bundle
 from cad_bridge.fhir.build_update import update_bundle
 from cad_bridge.fhir.content import Outcome, RejectionReason, Request
 from cad_bridge.fhir.content_clinical import Practitioner
-from cad_bridge.fhir.envelope import Envelope, OwnEncounter, Party
+from cad_bridge.fhir.envelope import Envelope, OwnEncounter, Party, StatusChange
 from cad_bridge.fhir.facts import read_facts
-from cad_bridge.protocol.definitions import (
-    REQUEST,
-    REQUEST_CANCELLED,
-    REQUEST_VALIDATION,
-    RESPONSE,
-    RESPONSE_FULL,
-    RESPONSE_INTERIM,
-    definition_for,
-)
+from cad_bridge.protocol.definitions import definition_for
 from cad_bridge.protocol.outgoing import Organisation, Product, UseContext, outgoing_headers
 from cad_bridge.protocol.services import LocalService, RemoteService, Site
 from cad_bridge.store.rows import StoredCase
 from cad_bridge.workflow.effects import Send
-from cad_bridge.workflow.vocabulary import MessageKind
+from cad_bridge.workflow.vocabulary import MessageKind, Side
 
 CASE_NUMBER_SYSTEM = "https://fhir.nhs.uk/Id/case-number"
 PRODUCT_SYSTEM = "https://fhir.nhs.uk/Id/product-id"
@@ -46,24 +40,6 @@ class Outgoing:
     headers: dict[str, str]
     bundle_id: str
     request_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Kind:
-    definition: str
-    event: str
-    reason: str
-    keeps_bundle_id: bool
-
-
-_KINDS = {
-    MessageKind.REQUEST: _Kind(REQUEST_VALIDATION, REQUEST, "new", keeps_bundle_id=True),
-    MessageKind.UPDATE: _Kind(REQUEST_VALIDATION, REQUEST, "update", keeps_bundle_id=True),
-    MessageKind.CANCELLATION: _Kind(REQUEST_CANCELLED, REQUEST, "update", keeps_bundle_id=True),
-    MessageKind.INTERIM: _Kind(RESPONSE_INTERIM, RESPONSE, "new", keeps_bundle_id=False),
-    MessageKind.REJECTION: _Kind(RESPONSE_INTERIM, RESPONSE, "new", keeps_bundle_id=False),
-    MessageKind.FINAL: _Kind(RESPONSE_FULL, RESPONSE, "update", keeps_bundle_id=False),
-}
 
 
 def cancellation_facts(body: bytes) -> tuple[Literal["revoked", "entered-in-error"], str]:
@@ -92,7 +68,7 @@ class MessageWriter:
 
     def write(self, stored: StoredCase, send: Send, *, request: bytes | None, now: datetime) -> Outgoing:
         """Render one message. Raises LookupError if the local service of the case is not configured any more."""
-        kind = _KINDS[send.kind]
+        kind = kind_of(stored.case.use_case, send.kind)
         service = self._service(stored)
         remote = self._remote(stored)
         bundle_id = stored.conversation.request_bundle_id if kind.keeps_bundle_id else str(self._new_id())
@@ -121,7 +97,8 @@ class MessageWriter:
         """A cancellation made anew on the ServiceRequest that was just read back (CORE-UPD-11)."""
         status, reason = cancellation_facts(body)
         service, remote = self._service(stored), self._remote(stored)
-        kind, bundle_id = _KINDS[MessageKind.CANCELLATION], stored.conversation.request_bundle_id
+        kind = kind_of(stored.case.use_case, MessageKind.CANCELLATION)
+        bundle_id = stored.conversation.request_bundle_id
         return cancellation_bundle(
             request,
             issued_ids=stored.conversation.issued_ids,
@@ -154,7 +131,7 @@ class MessageWriter:
         )
 
     def _envelope(
-        self, kind: _Kind, service: LocalService, remote: RemoteService, *, bundle_id: str, now: datetime
+        self, kind: Kind, service: LocalService, remote: RemoteService, *, bundle_id: str, now: datetime
     ) -> Envelope:
         definition = definition_for(kind.definition)
         assert definition is not None
@@ -171,7 +148,7 @@ class MessageWriter:
         )
 
     def _headers(
-        self, stored: StoredCase, kind: _Kind, service: LocalService, reason: str, *, request_id: UUID
+        self, stored: StoredCase, kind: Kind, service: LocalService, reason: str, *, request_id: UUID
     ) -> dict[str, str]:
         return outgoing_headers(
             request_id=request_id,
@@ -180,12 +157,15 @@ class MessageWriter:
             organisation=Organisation(ods_code=service.ods_code, name=service.name),
             product=self._product(),
             use_context=UseContext(
-                use_case=stored.case.use_case.value, category="validation", event=kind.event, reason=reason
+                use_case=stored.case.use_case.value,
+                category=category_of(stored.case.use_case),
+                event=kind.event,
+                reason=reason,
             ),
         )
 
 
-def _reason(kind: _Kind, send: Send) -> str:
+def _reason(kind: Kind, send: Send) -> str:
     """A final response is an update of what the interim one told, and new where there was none (APP4-VS-10)."""
     if send.kind is MessageKind.FINAL and not send.facts["interim_sent"]:
         return "new"
@@ -193,6 +173,9 @@ def _reason(kind: _Kind, send: Send) -> str:
 
 
 def _render(stored: StoredCase, send: Send, envelope: Envelope, *, request: bytes | None, now: datetime) -> bytes:
+    if not stored.case.use_case.is_validation:
+        encounter = own_encounter(stored) if stored.case.side is Side.RESPONDER else None
+        return referral_body(stored, send, envelope, request=request, encounter=encounter)
     if send.kind is MessageKind.REQUEST:
         return request_bundle(Request.model_validate(stored.content), envelope)
     assert request is not None, "the request is kept with the case"
@@ -245,4 +228,5 @@ def own_encounter(stored: StoredCase, *, period_end: datetime | None = None) -> 
         status=_ENCOUNTER_STATUS[stored.case.state],
         period_start=stored.created_at,
         period_end=period_end,
+        history=tuple(StatusChange(status=change.status, since=change.at) for change in stored.case.status_history),
     )

@@ -13,6 +13,7 @@ from cad_bridge.fhir.read_response import read_acknowledgement
 from cad_bridge.protocol.answers import Answer, Verdict
 from cad_bridge.store.rows import Parcel, StoredCase
 from cad_bridge.workflow import commands
+from cad_bridge.workflow.referral_commands import ResponseTaken
 from cad_bridge.workflow.vocabulary import MessageKind
 
 
@@ -25,6 +26,7 @@ class Told:
     change: Callable[[StoredCase], StoredCase] = field(default=lambda stored: stored)
 
 
+_REFERRAL_RESPONSES = frozenset({MessageKind.STATUS.value, MessageKind.REFUSAL.value})
 _RETRY = (Verdict.RETRY, Verdict.RENEW_TOKEN)
 
 
@@ -43,6 +45,8 @@ def _delivered(parcel: Parcel, answer: Answer, body: bytes | None) -> Told:
     if parcel.kind == MessageKind.UPDATE:
         taken = commands.UpdateConfirmed(breach_at=breach_time_told(parcel.body), by="delivery")
         return Told(settled_as="delivered", commands=(taken,))
+    if parcel.kind in _REFERRAL_RESPONSES:
+        return Told(settled_as="delivered", commands=(ResponseTaken(kind=parcel.kind, by="delivery"),))
     if parcel.kind != MessageKind.REQUEST:
         return Told(settled_as="delivered")
     if answer.verdict is Verdict.DUPLICATE:

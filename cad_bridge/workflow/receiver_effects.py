@@ -76,8 +76,13 @@ def _report(turn: Turn) -> Outcome:
     if status == "finished":
         told.append(Tell(type=EventType.CASE_COMPLETED, data=_completed(case, turn.command.by)))
     promise = _promise(turn, case) if case.state == states.ACCEPTED and _tells_status(case) else ()
-    sent = (Send(kind=MessageKind.STATUS, facts={"status": status}),) if _tells_status(case) else ()
+    sent = (Send(kind=MessageKind.STATUS, facts=_by_whom(turn)),) if _tells_status(case) else ()
     return case, (*_stop_waiting(), *told, *promise, *sent)
+
+
+def _by_whom(turn: Turn) -> dict[str, Any]:
+    command = cast(commands.Accept | commands.Reject | referral_commands.ReportStatus, turn.command)
+    return {"practitioner": command.practitioner}
 
 
 def _completed(case: Case, by: str, **more: Any) -> dict[str, Any]:
@@ -150,7 +155,7 @@ def _reject(turn: Turn) -> Outcome:
     return turn.after.evolve(answer_by=None, status_history=history), (
         *_stop_waiting(),
         Tell(type=EventType.CASE_RETURNED, data={"reason": reason, "by": command.by}),
-        Send(kind=MessageKind.REFUSAL, facts={"status": "cancelled", "reason": reason}),
+        Send(kind=MessageKind.REFUSAL, facts={"reason": reason} | _by_whom(turn)),
     )
 
 

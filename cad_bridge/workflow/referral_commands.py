@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from cad_bridge.workflow.case import Case, StatusChange
 from cad_bridge.workflow.commands import Command
@@ -113,6 +113,7 @@ class ReportStatus(Command):
 
     name: ClassVar[str] = "report_status"
     status: ReceiverStatus
+    practitioner: dict[str, Any] = field(default_factory=dict)
 
     @property
     def trigger(self) -> str:
