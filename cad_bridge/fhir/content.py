@@ -204,6 +204,38 @@ class RejectionReason(ContentModel):
     """As sent; for the three known codes it follows from the code."""
 
 
+class ReportedStatus(ContentModel):
+    """A status that the receiver's case had or has, and since when."""
+
+    status: Token | None = None
+    since: UtcDatetime | None = None
+
+
+class StatusReport(ContentModel):
+    """What a status response between ambulance services says. Everything may be absent."""
+
+    status: Token | None = None
+    """planned (accepted and waiting, or stood down), in-progress (resource allocated), finished (resource cleared),
+    cancelled (refused). None: the message does not say whose Encounter is the receiver's, or it has no status."""
+    since: UtcDatetime | None = None
+    """When the case took this status, by the receiver's own history."""
+    last_updated: UtcDatetime | None = None
+    """Of the receiver's Encounter: an older one never overwrites a newer one (APP6-RSP-16)."""
+    history: tuple[ReportedStatus, ...] = ()
+    """As sent, in the order sent."""
+    case_number: Text | None = None
+    """The receiver's, for the user."""
+    encounter_id: Token | None = None
+    encounter_full_url: str | None = None
+    reason: RejectionReason | None = None
+    """Why the request is refused; only with ``cancelled``."""
+    practitioner: Practitioner | None = None
+    request: ReceivedRequest = ReceivedRequest()
+    """What the receiver sent back of the request: addresses, patient, contacts, call times."""
+    other_resources: tuple[dict[str, Any], ...] = ()
+    also_sent: tuple[SentElement, ...] = ()
+
+
 class Acknowledgement(ContentModel):
     """What the synchronous answer to a request says. Everything may be absent (X-30)."""
 

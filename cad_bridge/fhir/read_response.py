@@ -38,7 +38,11 @@ def read_acknowledgement(bundle: Mapping[str, Any]) -> Acknowledgement:
 
 def read_rejection(bundle: Mapping[str, Any]) -> RejectionReason:
     """Why the responder refused, from its Encounter. Never raises; everything is None where it said nothing."""
-    encounter = _ResponseReader(bundle).responders_encounter()
+    return rejection_of(_ResponseReader(bundle).responders_encounter())
+
+
+def rejection_of(encounter: Node) -> RejectionReason:
+    """The reason that an Encounter gives."""
     concepts = encounter.items("reasonCode")
     coded = [coding for concept in concepts for coding in codings_of(concept)]
     listed = [coding for coding in coded if same_system(system_of(coding), codes.REJECTED_REASONS)] or coded
