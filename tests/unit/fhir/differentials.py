@@ -30,13 +30,14 @@ def definitions() -> dict[str, Json]:
 
 
 def violations(bundle: Json, profiles: dict[int, list[str]]) -> set[Violation]:
-    """What each entry breaks of the profiles named for it, and the bundle of its own."""
+    """What the entries named break of their profiles and extension definitions, and the bundle of its own."""
     resolve = _resolver(bundle)
     found: set[Violation] = {(None, element) for element in _broken(bundle, f"{NHS}BARSBundleMessage", resolve)}
     for index, resource in resources_of(bundle):
-        for profile in profiles.get(index, []):
-            found |= {(index, element) for element in _broken(resource, profile, resolve)}
-        found |= {(index, element) for element in _broken_extensions(resource)}
+        if index in profiles:
+            for profile in profiles[index]:
+                found |= {(index, element) for element in _broken(resource, profile, resolve)}
+            found |= {(index, element) for element in _broken_extensions(resource)}
     return found
 
 

@@ -55,6 +55,17 @@ def mutants(bundle: Json, random: Random, *, count: int, kinds: Collection[str])
             yield Mutant(changed, path, name, value)
 
 
+def every_mutant(bundle: Json, random: Random, *, kinds: Collection[str]) -> Iterator[Mutant]:
+    """The mutants of each kind at every place of the message."""
+    for path in places(bundle):
+        for name in sorted(kinds):
+            changed = copy.deepcopy(bundle)
+            holder = at(changed, path[:-1])
+            value = MUTATIONS[name](random, holder, path[-1])
+            if value is not NOTHING or path[-1] not in keys(holder):
+                yield Mutant(changed, path, name, value)
+
+
 def at(node: Any, path: Path) -> Any:
     for key in path:
         node = node[key]
