@@ -92,8 +92,8 @@ def _own_resource(encounter: OwnEncounter, links: MessageLinks) -> Json:
 
 def _journey_id(encounters: Mapping[str, Json], preferred: str | None) -> str | None:
     """The GUID part of Encounter.episodeOfCare, of the sender's Encounter first (X-62)."""
-    ordered = [encounters[preferred], *encounters.values()] if preferred in encounters else list(encounters.values())
-    for encounter in ordered:
+    first = encounters.get(preferred) if preferred else None
+    for encounter in (*([first] if first else ()), *encounters.values()):
         episodes = encounter.get("episodeOfCare")
         for episode in episodes if isinstance(episodes, list) else ():
             target = _target(episode)

@@ -15,7 +15,8 @@ from cad_bridge.fhir.build_elements import (
     relationship_concept,
     resource,
 )
-from cad_bridge.fhir.content_patient import Caller, Communication, Contact, LocalIdentifier, NhsNumber, Patient
+from cad_bridge.fhir.content_patient import Caller, Communication, Contact, NhsNumber, Patient
+from cad_bridge.fhir.content_types import LocalIdentifier
 
 
 def patient_fields(patient: Patient, contacts: tuple[Contact, ...], *, general_practice: Json | None) -> Json:

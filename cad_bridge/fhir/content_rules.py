@@ -50,7 +50,7 @@ class Breach(NamedTuple):
 def breaches(title: str, found: Iterable[Breach]) -> None:
     """Raise pydantic.ValidationError with all of `found`, each at its own path; return if there is none."""
     errors = [
-        InitErrorDetails(type=PydanticCustomError(breach.code, breach.message), loc=breach.loc, input=None)  # type: ignore[arg-type]
+        InitErrorDetails(type=PydanticCustomError(breach.code, breach.message), loc=breach.loc, input=None)
         for breach in found
     ]
     if errors:

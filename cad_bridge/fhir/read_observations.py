@@ -45,8 +45,9 @@ def _observation_name(node: Node) -> str | None:
     if isinstance(label, str) and label.strip().lower() in _LABELS:
         return _LABELS[label.strip().lower()]
     for coding in codings_of(node.child("code")):
-        if _is(coding, codes.SNOMED) and coding.child("code").word in _OBSERVATION_CODES:
-            return _OBSERVATION_CODES[coding.child("code").word]
+        known = _OBSERVATION_CODES.get(coding.child("code").word or "")
+        if known and _is(coding, codes.SNOMED):
+            return known
         if _is(coding, _BIRTH_SEX_EXTENSION):
             return "birth_sex"
     return None
@@ -77,9 +78,10 @@ def _complaint(node: Node) -> tuple[str | None, Coding | None]:
 def _birth_sex(node: Node) -> dict[str, Any]:
     """Birth sex is the value; one published example has it as the code."""
     for coding in (*codings_of(node.child("valueCodeableConcept")), *codings_of(node.child("code"))):
-        if coding.child("code").word in _BIRTH_SEXES:
+        sex = _BIRTH_SEXES.get(coding.child("code").word or "")
+        if sex:
             coding.done()
-            return {"birth_sex": _BIRTH_SEXES[coding.child("code").word]}
+            return {"birth_sex": sex}
     return {}
 
 
