@@ -84,7 +84,7 @@ def rejection_reason(reason: RejectionReason) -> Json:
     """Encounter.reasonCode of a request that is refused. Raises ValueError if `reason` has no code."""
     if reason.code is None:
         raise ValueError("a rejection is sent with a code")
-    display = codes.REJECTED_REASON_DISPLAYS.get(reason.code, reason.display or reason.text)
+    display = codes.REJECTED_REASON_DISPLAYS.get(reason.code, reason.display or reason.text or reason.code)
     return concept(coding(codes.REJECTED_REASONS, reason.code, display), text=reason.text)
 
 

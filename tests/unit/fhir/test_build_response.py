@@ -295,6 +295,7 @@ def test_the_answer_names_the_original_request_even_after_an_update_under_anothe
         (RejectionReason(code="RRNA"), "Requested resource not available within timescale"),
         (RejectionReason(code="OTH", text="Phone line down"), "Other"),
         (RejectionReason(code="NEW", text="A newer reason", display="Newer"), "Newer"),
+        (RejectionReason(code="NEW", display="NEW"), "NEW"),
     ],
 )
 def test_the_rejection(reason: RejectionReason, display: str) -> None:
@@ -313,5 +314,6 @@ def test_the_rejection(reason: RejectionReason, display: str) -> None:
 
 
 def test_a_rejection_has_a_code() -> None:
+    assert b'"display":"XX"' in rejection(RejectionReason(code="XX"))
     with pytest.raises(ValueError, match="code"):
         rejection(RejectionReason(text="just because"))
