@@ -6,37 +6,30 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AwareDatetime, Field, model_validator
 
-from cad_bridge.engine.core import NoSuchCaseError
 from cad_bridge.engine.requests import RequestRefusedError
-from cad_bridge.engine.responses import complete_command, practitioner_facts
+from cad_bridge.engine.responses import complete_command
 from cad_bridge.fhir.content import Outcome
 from cad_bridge.fhir.content_clinical import Practitioner
 from cad_bridge.store import queries
 from cad_bridge.store.queries import CaseFilter
-from cad_bridge.web.context import Client, WebContext
+from cad_bridge.web.context import Client
 from cad_bridge.web.local.access import Actor, Cad, Clinician, Context, Reader, visible_case
+from cad_bridge.web.local.acting import ActBody, act, clinician, who
 from cad_bridge.web.local.views import case_view, message_view
-from cad_bridge.web.problems import does_not_fit, not_found, refused
+from cad_bridge.web.problems import invalid, not_found, refused
 from cad_bridge.workflow import commands
 from cad_bridge.workflow.vocabulary import Priority, Side
 
 router = APIRouter(tags=["cases"])
 
 
-class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-    by: str | None = Field(default=None, max_length=200)
-    """The person who acts, for the audit trail; the client's own name is always added."""
-
-
-class Act(_Body):
+class Act(ActBody):
     """An action without further detail."""
 
 
-class ClinicalAct(_Body):
+class ClinicalAct(ActBody):
     """An action of a responder's; `practitioner` goes into the message as who does the validation."""
 
     practitioner: Practitioner | None = None
@@ -44,7 +37,7 @@ class ClinicalAct(_Body):
     """The case is another clinician's, and the one who acts knows it."""
 
 
-class Attempt(_Body):
+class Attempt(ActBody):
     """A try to reach the patient that failed."""
 
     contact: str = Field(min_length=1, max_length=200)
@@ -52,7 +45,7 @@ class Attempt(_Body):
     note: str | None = Field(default=None, min_length=1, max_length=4000)
 
 
-class Cancellation(_Body):
+class Cancellation(ActBody):
     """Why the validation is no longer wanted."""
 
     reason: str = Field(min_length=1, max_length=2000)
@@ -60,7 +53,7 @@ class Cancellation(_Body):
     """True if the request should never have been sent (entered-in-error instead of revoked)."""
 
 
-class Rejection(_Body):
+class Rejection(ActBody):
     """Why the case is given back: RRNA, FC (failed contact) or OTH, and in words."""
 
     code: str = Field(pattern=r"^(RRNA|FC|OTH)$")
@@ -68,7 +61,7 @@ class Rejection(_Body):
     practitioner: Practitioner | None = None
 
 
-class HubReview(_Body):
+class HubReview(ActBody):
     """What the EOC clinical hub decides about a final response: as it is, or amended."""
 
     dispatch_required: bool
@@ -84,21 +77,12 @@ class HubReview(_Body):
         return self
 
 
-class Acknowledgement(_Body):
+class Acknowledgement(ActBody):
     """A named person has seen the escalation."""
 
 
-def _who(body: _Body | None, client: Client) -> str:
-    return f"{body.by} ({client.name})" if body is not None and body.by else client.name
-
-
-def _clinician(body: ClinicalAct | Rejection | None, client: Client) -> dict[str, Any]:
-    who = _who(body, client)
-    return {"by": who, "practitioner": practitioner_facts(body.practitioner if body else None, by=who)}
-
-
 def _taking(kind: type[commands.Accept | commands.Start], body: ClinicalAct | None, client: Client) -> commands.Command:
-    return kind(take_over=body is not None and body.take_over, **_clinician(body, client))
+    return kind(take_over=body is not None and body.take_over, **clinician(body, client))
 
 
 @router.get("/cases")
@@ -152,20 +136,20 @@ async def case_messages(case_id: UUID, context: Context, client: Reader) -> dict
 @router.post("/cases/{case_id}/cancel", status_code=202)
 async def cancel(case_id: UUID, body: Cancellation, context: Context, client: Cad) -> dict[str, Any]:
     """The CAD no longer wants the validation. Whether the responder takes it is told as an event."""
-    command = commands.Cancel(reason=body.reason, mistaken=body.mistaken, by=_who(body, client))
-    return await _act(context, client, case_id, command)
+    command = commands.Cancel(reason=body.reason, mistaken=body.mistaken, by=who(body, client))
+    return await act(context, client, case_id, command)
 
 
 @router.post("/cases/{case_id}/dispatch")
 async def dispatch(case_id: UUID, context: Context, client: Cad, body: Act | None = None) -> dict[str, Any]:
     """The CAD says that a resource is going: protection ends, and the responder is told by cancellation."""
-    return await _act(context, client, case_id, commands.Dispatch(by=_who(body, client)))
+    return await act(context, client, case_id, commands.Dispatch(by=who(body, client)))
 
 
 @router.post("/cases/{case_id}/close")
 async def close(case_id: UUID, context: Context, client: Cad, body: Act | None = None) -> dict[str, Any]:
     """The CAD has ended its own case."""
-    return await _act(context, client, case_id, commands.Close(by=_who(body, client)))
+    return await act(context, client, case_id, commands.Close(by=who(body, client)))
 
 
 @router.post("/cases/{case_id}/review")
@@ -176,35 +160,38 @@ async def review(case_id: UUID, body: HubReview, context: Context, client: Clini
         arp=Priority.parse(body.arp),
         amended=body.amended,
         note=body.note,
-        by=_who(body, client),
+        by=who(body, client),
     )
-    return await _act(context, client, case_id, command)
+    return await act(context, client, case_id, command)
 
 
 @router.post("/cases/{case_id}/accept")
 async def accept(case_id: UUID, context: Context, client: Clinician, body: ClinicalAct | None = None) -> dict[str, Any]:
     """A person of the responder's has seen the case and takes it on."""
-    return await _act(context, client, case_id, _taking(commands.Accept, body, client))
+    return await act(context, client, case_id, _taking(commands.Accept, body, client))
 
 
 @router.post("/cases/{case_id}/start")
 async def start(case_id: UUID, context: Context, client: Clinician, body: ClinicalAct | None = None) -> dict[str, Any]:
     """The consultation starts; the requester is told by an interim response."""
-    return await _act(context, client, case_id, _taking(commands.Start, body, client))
+    return await act(context, client, case_id, _taking(commands.Start, body, client))
 
 
 @router.post("/cases/{case_id}/contact-attempts")
 async def contact_attempt(case_id: UUID, body: Attempt, context: Context, client: Clinician) -> dict[str, Any]:
     """Record a failed try to reach the patient. It is no start: the requester is told nothing (APP4-VS-02)."""
-    command = commands.ContactAttempt(contact=body.contact, note=body.note, by=_who(body, client))
-    return await _act(context, client, case_id, command)
+    command = commands.ContactAttempt(contact=body.contact, note=body.note, by=who(body, client))
+    return await act(context, client, case_id, command)
 
 
 @router.post("/cases/{case_id}/reject")
 async def reject(case_id: UUID, body: Rejection, context: Context, client: Clinician) -> dict[str, Any]:
-    """The case cannot be validated; the requester owns it again."""
-    command = commands.Reject(reason_code=body.code, reason_text=body.text, **_clinician(body, client))
-    return await _act(context, client, case_id, command)
+    """The case cannot be validated, or the help that was asked for cannot be given; the requester owns it again."""
+    stored = await visible_case(context, client, case_id)
+    if body.code == "FC" and stored.case.use_case.is_cad_to_cad:
+        raise invalid([{"path": "code", "message": "between ambulance services the codes are RRNA and OTH"}])
+    command = commands.Reject(reason_code=body.code, reason_text=body.text, **clinician(body, client))
+    return await act(context, client, case_id, command)
 
 
 @router.post("/cases/{case_id}/complete")
@@ -226,7 +213,7 @@ async def complete(
         command, outcome = complete_command(stored, body, by=client.name, now=context.now(), read_version=read_version)
     except RequestRefusedError as error:
         raise refused(error) from None
-    return await _act(context, client, case_id, command, outcome=outcome)
+    return await act(context, client, case_id, command, outcome=outcome)
 
 
 @router.post("/cases/{case_id}/escalations/{escalation_id}/acknowledge")
@@ -235,42 +222,8 @@ async def acknowledge(
 ) -> dict[str, Any]:
     """A named person has seen the escalation and acts on it."""
     stored = await visible_case(context, client, case_id)
-    command = commands.AcknowledgeEscalation(escalation_id=escalation_id, by=_who(body, client))
+    command = commands.AcknowledgeEscalation(escalation_id=escalation_id, by=who(body, client))
     known = await queries.escalations(context.database, case_id=stored.id)
     if all(item.id != escalation_id for item in known):
         raise not_found("escalation")
-    return await _act(context, client, case_id, command)
-
-
-async def _act(
-    context: WebContext,
-    client: Client,
-    case_id: UUID,
-    command: commands.Command,
-    *,
-    outcome: dict[str, Any] | None = None,
-) -> dict[str, Any]:
-    stored = await visible_case(context, client, case_id)
-    if command.trigger not in triggers_of(stored.case.side):
-        raise does_not_fit(f"A {stored.case.side} case has no such action.")
-    try:
-        handled = await context.engine.handle(
-            case_id, command, change=lambda known: known.evolve(outcome=outcome) if outcome is not None else known
-        )
-    except NoSuchCaseError:
-        raise not_found("case") from None
-    if handled.decision.refusal is not None:
-        raise does_not_fit(handled.decision.refusal.why)
-    return case_view(handled.stored, await queries.escalations(context.database, case_id=case_id))
-
-
-_SHARED = frozenset({"acknowledge"})
-_BY_SIDE = {
-    Side.REQUESTER: frozenset({"dispatch", "close", "cancel", "review_dispatch", "review_closing"}) | _SHARED,
-    Side.RESPONDER: frozenset({"accept", "start", "contact_attempt", "reject", "complete"}) | _SHARED,
-}
-
-
-def triggers_of(side: Side) -> frozenset[str]:
-    """What people may do with a case on that side."""
-    return _BY_SIDE[side]
+    return await act(context, client, case_id, command)
