@@ -88,7 +88,7 @@ def _from_bundle(document: dict[str, Any]) -> ImportedCatalogue:
     joined = entries_from_resources(found["HealthcareService"], found["Endpoint"], organizations=found["Organization"])
     if not joined.entries:
         raise ImportRefusedError(("the Bundle holds no service that can be reached",))
-    problems = tuple(_two_addresses(joined.entries))
+    problems = tuple(two_addresses(joined.entries))
     if problems:
         raise ImportRefusedError(problems)
     gaps = tuple(f"{issue.expression}: {issue.diagnostics}" for issue in joined.issues)
@@ -124,7 +124,7 @@ def _from_rows(rows: Iterable[tuple[str, Any]]) -> ImportedCatalogue:
         problems.extend(f"{where}: {problem}" for problem in wrong)
         if not wrong:
             entries.append(_entry(row))
-    problems.extend(_two_addresses(entries))
+    problems.extend(two_addresses(entries))
     problems.extend(_two_owners(entries))
     if problems:
         raise ImportRefusedError(tuple(problems))
@@ -168,7 +168,8 @@ def _cell(row: Mapping[str, Any], name: str) -> str:
     return value.strip() if isinstance(value, str) else ""
 
 
-def _two_addresses(entries: Iterable[CatalogueEntry]) -> Iterable[str]:
+def two_addresses(entries: Iterable[CatalogueEntry]) -> Iterable[str]:
+    """The services that have more than one active address, in words: each is a fault of the catalogue."""
     by_id: dict[str, set[str | None]] = {}
     for entry in entries:
         if entry.status == "active":
