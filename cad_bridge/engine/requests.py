@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 from uuid import UUID, uuid5
 
 from sqlalchemy import text
@@ -17,7 +19,8 @@ from cad_bridge.store.rows import Conversation, StoredCase
 from cad_bridge.store.unit_of_work import UnitOfWork
 from cad_bridge.workflow.case import Case, dispatch_by
 from cad_bridge.workflow.decide import begin
-from cad_bridge.workflow.vocabulary import Priority, Side, UseCase
+from cad_bridge.workflow.effects import Decision, Effect, Send, Tell
+from cad_bridge.workflow.vocabulary import EventType, MessageKind, Priority, Side, UseCase
 
 _JOURNEYS = UUID("3c0b1d3e-8d1f-4c55-9a6d-0f6a0f3f5c11")
 
@@ -56,39 +59,106 @@ class Opened:
     repeated: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """A request that may be opened: what is sent, by which service of ours, and what is known beside it."""
+
+    content: Request
+    """With its receiver."""
+    service: LocalService
+    needed_by: datetime | None = None
+    told: Mapping[str, Any] = field(default_factory=dict)
+    """What `case.created` says of it."""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """What the builder of the message needs beside the content."""
+    discovery: dict[str, Any] | None = None
+    record: Callable[[UnitOfWork, UUID], Awaitable[None]] | None = None
+    """Writes what has to be kept beside the case, in its transaction."""
+
+
 async def open_request(engine: Engine, content: Request, *, by: str, key: IdempotencyKey | None = None) -> Opened:
     """Open a validation. Raises RequestRefusedError; then nothing is kept of it as a case."""
-    now = engine.now()
-    service = _sender(engine, content)
-    content = _with_breach_time(content, service, now)
+
+    async def prepare() -> Opening:
+        service = sender_of(engine, content)
+        if not UseCase(content.use_case).is_validation:
+            raise RequestRefusedError(FieldProblem("use_case", "must be a4t1, a4t2 or a4t3 for a validation request"))
+        require_receiver(content.receiver, service)
+        return Opening(content=_with_breach_time(content, service, engine.now()), service=service)
+
+    return await open_case(engine, prepare, by=by, key=key)
+
+
+async def open_case(
+    engine: Engine, prepare: Callable[[], Awaitable[Opening]], *, by: str, key: IdempotencyKey | None
+) -> Opened:
+    """Case, deadlines and queued message in one commit, or the case that the same key has made before.
+
+    `prepare` says what is opened. What it refuses is refused, but not to the retry of a request that was taken.
+    """
+    refused, opening = None, None
+    try:
+        opening = await prepare()
+    except RequestRefusedError as error:
+        refused = error
     async with engine.unit_of_work() as work:
         if key is not None:
             known = await work.idempotent_case(key.client, key.key)
             if known is not None:
                 return await _earlier(engine, *known, body_sha256=key.body_sha256)
-        await _refuse_second_open_case(work, content, service)
-        stored = _new_case(engine, content, service, now)
-        decision = begin(stored.case, now=now, policy=service.policy)
-        stored = stored.evolve(case=decision.case)
-        work.add_case(stored)
-        await engine.apply(work, stored, decision, before=None, by=by, now=now)
+        if opening is None:
+            assert refused is not None, "what is not prepared was refused"
+            raise refused
+        stored = await _open_in(engine, work, opening, by=by)
         if key is not None:
-            work.remember(client=key.client, key=key.key, request_sha256=key.body_sha256, case_id=stored.id, at=now)
+            at = stored.created_at
+            work.remember(client=key.client, key=key.key, request_sha256=key.body_sha256, case_id=stored.id, at=at)
         await work.commit()
     return Opened(stored=stored, repeated=False)
 
 
-def _sender(engine: Engine, content: Request) -> LocalService:
+async def _open_in(engine: Engine, work: UnitOfWork, opening: Opening, *, by: str) -> StoredCase:
+    now = engine.now()
+    await _refuse_second_open_case(work, opening.content, opening.service)
+    stored = _new_case(engine, opening, now)
+    decision = _beside(begin(stored.case, now=now, policy=opening.service.policy), opening)
+    stored = stored.evolve(case=decision.case)
+    work.add_case(stored)
+    if opening.record is not None:
+        await opening.record(work, stored.id)
+    await engine.apply(work, stored, decision, before=None, by=by, now=now)
+    return stored
+
+
+def _beside(decision: Decision, opening: Opening) -> Decision:
+    """The decision with what is known beside the case: in `case.created`, and for the builder of the message."""
+
+    def with_it(effect: Effect) -> Effect:
+        match effect:
+            case Tell(type=EventType.CASE_CREATED):
+                return replace(effect, data=effect.data | dict(opening.told))
+            case Send(kind=MessageKind.REQUEST):
+                return replace(effect, facts=effect.facts | dict(opening.facts))
+            case _:
+                return effect
+
+    return replace(decision, effects=tuple(with_it(effect) for effect in decision.effects))
+
+
+def sender_of(engine: Engine, content: Request) -> LocalService:
+    """The service of ours that makes the request. Raises RequestRefusedError if it may not make such a one."""
     service = engine.site.service(content.sender)
     if service is None:
         raise RequestRefusedError(FieldProblem("sender", "is not a service of this installation"))
-    if not UseCase(content.use_case).is_validation:
-        raise RequestRefusedError(FieldProblem("use_case", "must be a4t1, a4t2 or a4t3 for a validation request"))
     if not service.plays(UseCase(content.use_case), Side.REQUESTER):
         raise RequestRefusedError(FieldProblem("use_case", "the sender is not configured to request this use case"))
-    if content.receiver is None or canonical(content.receiver) == service.id:
-        raise RequestRefusedError(FieldProblem("receiver", "must name another service"))
     return service
+
+
+def require_receiver(receiver: str | None, service: LocalService) -> None:
+    """A request goes to a service, and to another one. Raises RequestRefusedError."""
+    if receiver is None or canonical(receiver) == service.id:
+        raise RequestRefusedError(FieldProblem("receiver", "must name another service"))
 
 
 def _with_breach_time(content: Request, service: LocalService, now: datetime) -> Request:
@@ -113,7 +183,10 @@ async def _earlier(engine: Engine, case_id: UUID, made_by_sha256: str, *, body_s
 
 
 async def _refuse_second_open_case(work: UnitOfWork, content: Request, service: LocalService) -> None:
-    """One open request at a time for one CAD case and use case (CORE-WF-06): a retried submit makes no twin."""
+    """One open request at a time for one CAD case and use case (CORE-WF-06): a retried submit makes no twin.
+
+    Mutual aid alone may be asked of several services at once: what each is to send adds up.
+    """
     lock = text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 2))")
     await work.connection.execute(lock, {"key": f"{service.id}\n{content.use_case}\n{content.case_number}"})
     twin = await queries.open_twin(
@@ -121,13 +194,15 @@ async def _refuse_second_open_case(work: UnitOfWork, content: Request, service: 
         local_service=service.id,
         use_case=content.use_case,
         case_number=content.case_number,
+        remote_service=canonical(content.receiver or "") if content.use_case == UseCase.MUTUAL_AID.value else None,
     )
     if twin is not None:
         problem = FieldProblem("case_number", f"has an open request already: case {twin}")
         raise RequestRefusedError(problem, status=409)
 
 
-def _new_case(engine: Engine, content: Request, service: LocalService, now: datetime) -> StoredCase:
+def _new_case(engine: Engine, opening: Opening, now: datetime) -> StoredCase:
+    content, service = opening.content, opening.service
     case_id = engine.new_id()
     bundle_id = str(engine.new_id())
     journey = str(content.journey_id or uuid5(_JOURNEYS, f"{service.id}|{content.case_number}|{case_id}"))
@@ -144,6 +219,7 @@ def _new_case(engine: Engine, content: Request, service: LocalService, now: date
             breach_at=content.breach_at,
             dispatch_by=dispatch_by(arp, content.clock_start),
             cancel_on_breach=service.cancel_on_breach,
+            needed_by=opening.needed_by,
             triage=content.triage.model_dump(mode="json", exclude_none=True),
         ),
         conversation=Conversation(
@@ -157,6 +233,7 @@ def _new_case(engine: Engine, content: Request, service: LocalService, now: date
             encounter_full_url=resource_full_url(bundle_id, "Encounter"),
         ),
         content=content.model_dump(mode="json", exclude_none=True) | {"journey_id": journey},
+        discovery=opening.discovery,
         created_at=now,
         updated_at=now,
     )

@@ -35,9 +35,13 @@ class CaseFilter:
     limit: int = 200
 
 
-ENDED_STATES = ("completed", "cancelled", "closed", "dispatched", "rejected", "finished")
+ENDED_STATES = ("completed", "cancelled", "closed", "dispatched", "handed_over", "rejected", "finished")
 
-UNDER_VALIDATION = ("sent", "pending", "in_progress")
+HELD_ELSEWHERE = ("sent", "pending", "accepted", "in_progress", "handed_over")
+"""States of a request of ours that another service has or is about to have."""
+
+
+_due = func.coalesce(CASES.c.breach_at, CASES.c.answer_by, CASES.c.needed_by, CASES.c.dispatch_by)
 
 
 async def case_by_id(engine: AsyncEngine, case_id: UUID, *, services: Sequence[str] | None = None) -> StoredCase | None:
@@ -49,7 +53,7 @@ async def case_by_id(engine: AsyncEngine, case_id: UUID, *, services: Sequence[s
 
 
 async def list_cases(engine: AsyncEngine, wanted: CaseFilter) -> list[StoredCase]:
-    """Cases by time to breach, those without a breach time last."""
+    """Cases by the time at which something is due: breach, call-back, answer or dispatch; those without one last."""
     query = _visible(select(CASES), wanted.services)
     for column, value in (
         (CASES.c.state, wanted.state),
@@ -59,13 +63,13 @@ async def list_cases(engine: AsyncEngine, wanted: CaseFilter) -> list[StoredCase
         if value is not None:
             query = query.where(column == value)
     if wanted.due_before is not None:
-        query = query.where(CASES.c.breach_at < wanted.due_before)
+        query = query.where(_due < wanted.due_before)
     if wanted.open_only:
         query = query.where(CASES.c.state.not_in(ENDED_STATES))
     if wanted.q:
         like = f"%{_escaped(wanted.q)}%"
         query = query.where(or_(CASES.c.case_number.ilike(like), CASES.c.remote_case_number.ilike(like)))
-    query = query.order_by(nulls_last(CASES.c.breach_at), CASES.c.created_at, CASES.c.id).limit(wanted.limit)
+    query = query.order_by(nulls_last(_due), CASES.c.created_at, CASES.c.id).limit(wanted.limit)
     async with engine.connect() as connection:
         return [stored_case(row) for row in await connection.execute(query)]
 
@@ -184,15 +188,24 @@ async def next_due(engine: AsyncEngine, *, passing_over: Sequence[UUID] = ()) ->
         return due
 
 
-async def open_twin(connection: AsyncConnection, *, local_service: str, use_case: str, case_number: str) -> UUID | None:
-    """An open requester case of the same CAD case and use case, if there is one."""
+async def open_twin(
+    connection: AsyncConnection,
+    *,
+    local_service: str,
+    use_case: str,
+    case_number: str,
+    remote_service: str | None = None,
+) -> UUID | None:
+    """An open requester case of the same CAD case and use case (and receiver, if one is given), if there is one."""
     query = select(CASES.c.id).where(
         CASES.c.side == "requester",
         CASES.c.local_service == local_service,
         CASES.c.use_case == use_case,
         CASES.c.case_number == case_number,
-        CASES.c.state.in_(UNDER_VALIDATION),
+        CASES.c.state.in_(HELD_ELSEWHERE),
     )
+    if remote_service is not None:
+        query = query.where(CASES.c.remote_service == remote_service)
     found: UUID | None = (await connection.execute(query.limit(1))).scalar_one_or_none()
     return found
 
