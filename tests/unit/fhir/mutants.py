@@ -56,9 +56,9 @@ def mutants(bundle: Json, random: Random, *, count: int, kinds: Collection[str])
 
 
 def every_mutant(bundle: Json, random: Random, *, kinds: Collection[str]) -> Iterator[Mutant]:
-    """The mutants of each kind at every place of the message."""
+    """The mutants of each kind at every place of the message; three where chance decides what stands there then."""
     for path in places(bundle):
-        for name in sorted(kinds):
+        for name in sorted(kinds) + 2 * sorted({"rechoose", "swap"} & set(kinds)):
             changed = copy.deepcopy(bundle)
             holder = at(changed, path[:-1])
             value = MUTATIONS[name](random, holder, path[-1])
@@ -128,8 +128,8 @@ def _swap(random: Random, holder: Any, key: Any) -> Any:
     if not isinstance(value, str) or key == "resourceType":
         return NOTHING
     if ":" in value and "T" not in value:
-        return _set(holder, key, random.choice(["http://example.org/other", value.upper(), f"{value}-x"]))
-    return _set(holder, key, random.choice(["active", "completed", "other", "male", "draft", value[::-1]]))
+        return _set(holder, key, random.choice(["http://example.org/other", f"{value}-x"]))
+    return _set(holder, key, random.choice(["active", "completed", "other", "male", "order", value[::-1]]))
 
 
 def _retype(random: Random, holder: Any, key: Any) -> Any:
@@ -148,6 +148,23 @@ def _retarget(random: Random, holder: Any, key: Any) -> Any:
     return _set(holder, key, url(random.choice(["patient", "sender", "incident", "request", "nobody"])))
 
 
+def _unname(_: Random, holder: Any, key: Any) -> Any:
+    """A reference that names nothing any more."""
+    if key != "reference":
+        return NOTHING
+    del holder[key]
+    return _set(holder, "display", "x")
+
+
+def _rechoose(random: Random, holder: Any, key: Any) -> Any:
+    """Another type of a choice."""
+    if key != "occurrencePeriod":
+        return NOTHING
+    del holder[key]
+    timing = {"repeat": {"frequency": 1, "period": 1, "periodUnit": "h"}}
+    return _set(holder, *random.choice([("occurrenceDateTime", "2026-03-02"), ("occurrenceTiming", timing)]))
+
+
 TEXTS = (
     *("banana", "1", "true", "yes", " x", "x y", "2021-02-30", "2021-13-01", "20:00", "urn:uuid:x", "a" * 70, "2021"),
     *("2021-02-28T10:00:00", "2021-02-28T24:00:00Z", "2021-02-28T10:00Z", "Patient/1", "Ecounter/1", "a/b c"),
@@ -161,15 +178,17 @@ MUTATIONS: dict[str, Callable[[Random, Any, Any], Any]] = {
     "null": lambda _, holder, key: _set(holder, key, None),
     "number": lambda random, holder, key: _set(holder, key, random.choice([0, 1, -1, 1.5, 1.0, 2**40])),
     "object": lambda random, holder, key: _set(holder, key, random.choice([{"a": 1}, {"id": "x"}])),
+    "rechoose": _rechoose,
     "retarget": _retarget,
     "retype": _retype,
     "swap": _swap,
     "text": lambda random, holder, key: _set(holder, key, random.choice(TEXTS)),
     "truncate": _truncate,
     "unknown": _unknown,
+    "unname": _unname,
     "unwrap": _unwrap,
     "wrap": _wrap,
 }
 
-WELL_FORMED = ("drop", "duplicate", "retarget", "retype", "swap")
+WELL_FORMED = ("drop", "duplicate", "rechoose", "retarget", "retype", "swap", "unname")
 """Mutations that leave a message well-formed FHIR more often than not."""

@@ -113,7 +113,7 @@ def seeded(*, of_each: int, kinds: Collection[str] = MUTATIONS) -> Iterator[Muta
 @pytest.mark.timeout(120)
 def test_what_the_models_of_fhir_resources_refuse_we_refuse_and_more_only_for_known_laxities() -> None:
     seen: Counter[tuple[bool, bool]] = Counter()
-    for mutant in seeded(of_each=90):
+    for mutant in seeded(of_each=70):
         result = check_structure(orjson.dumps(mutant.bundle))
         theirs = fhir_resources_refuses(around_the_change(mutant))
         seen[result.is_refused, theirs] += 1
@@ -264,11 +264,11 @@ def is_well_formed(bundle: Json) -> bool:
 
 @needs_shared
 @pytest.mark.timeout(180)
-@pytest.mark.parametrize("sort", [sort for sort in SORTS if sort.kind != "update"], ids=str)
+@pytest.mark.parametrize("sort", {sort.payload: sort for sort in SORTS if sort.payload != "SR"}.values(), ids=str)
 def test_profile_rules_say_what_the_published_differentials_say_of_each_element(sort: Sort) -> None:
     """Each element that the profiles narrow is there, and is left out, repeated and changed in turn."""
     broken = 0
-    for mutant in every_mutant(ample(message(sort)), Random(1), kinds=("drop", "duplicate", "retarget", "swap")):
+    for mutant in every_mutant(ample(message(sort)), Random(1), kinds=WELL_FORMED):
         if is_well_formed(mutant.bundle):
             broken += compare_with_differentials(mutant, sort.use_case, sort.kind)
     assert broken > 10

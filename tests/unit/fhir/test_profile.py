@@ -250,6 +250,45 @@ def test_extensions_are_known_by_their_url_without_regard_to_case() -> None:
     assert len(DEFINITIONS) == 35
 
 
+# --- profiles: what the comparison with the differentials does not show (test_mutants.py) -----------------------
+
+
+@pytest.mark.parametrize(
+    ("resource_type", "wrong", "right"),
+    [
+        ("Practitioner", [{"text": "Cymraeg"}], [{"coding": [{"system": "urn:ietf:bcp:47", "code": "cy"}]}]),
+        (
+            "HealthcareService",
+            [{"coding": [{"code": "en"}]}],
+            [{"coding": [{"system": "urn:ietf:bcp:47", "code": "en"}]}],
+        ),
+    ],
+)
+def test_a_language_is_a_code_of_bcp_47(resource_type: str, wrong: list[Json], right: list[Json]) -> None:
+    assert rules_after(setting(resource_type, communication=wrong), REQUESTS["V"]) == {f"UKCore-{resource_type}"}
+    assert rules_after(setting(resource_type, communication=right), REQUESTS["V"]) == set()
+
+
+@pytest.mark.parametrize("system", ["urn:ietf:bcp:47", f"{UKCORE}/CodeSystem/UKCore-HumanLanguage"])
+def test_both_systems_of_languages_are_understood(system: str) -> None:
+    def spoken(code: str) -> Change:
+        return setting("Patient", communication=[{"language": {"coding": [{"system": system, "code": code}]}}])
+
+    assert rules_after(spoken("en-GB"), REQUESTS["V"]) == set()
+    assert rules_after(spoken("English, I think"), REQUESTS["V"]) == {"UKCore-Patient"}
+
+
+def test_what_both_profiles_of_a_request_demand_is_asked_of_a_cancellation_too() -> None:
+    rule = "BARSServiceRequest-request"
+    assert rule in rules_after(setting("ServiceRequest", intent="order"), CANCELLATION)
+    assert rule in rules_after(dropping("ServiceRequest", "category"), CANCELLATION)
+    assert rule in rules_after(setting("ServiceRequest", category=[{"text": "x"}, {"text": "y"}]), CANCELLATION)
+
+
+def test_a_bundle_of_another_type_is_no_message() -> None:
+    assert "BARSBundleMessage" in rules_after(lambda bundle: bundle.update(type="collection"), REQUESTS["V"])
+
+
 # --- grading -------------------------------------------------------------------------------------------------
 
 
