@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
 
 from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -19,9 +21,13 @@ from cad_bridge.delivery.outbox import Outbox
 from cad_bridge.delivery.token import TokenSettings, TokenSource
 from cad_bridge.delivery.transport import Transport
 from cad_bridge.delivery.webhooks import TIMEOUT_SECONDS, Webhooks
+from cad_bridge.engine.boundaries import BoundaryWatch
+from cad_bridge.engine.catalogue import Catalogue
 from cad_bridge.engine.core import Engine
+from cad_bridge.engine.discovery import Discovery
 from cad_bridge.engine.receiving import Receiver
 from cad_bridge.fhir.structure import warm_up
+from cad_bridge.geography import Geography, configured_services, opened_geography
 from cad_bridge.protocol.receive import ReceiveContext
 from cad_bridge.settings import BarsSection, ConfigFile, ConfigurationError
 from cad_bridge.store import nodes
@@ -44,6 +50,7 @@ class Service:
     loops: tuple[WorkLoop, ...]
     listener: Listener
     broadcast: Broadcast
+    boundaries: BoundaryWatch | None
 
 
 class Broadcast:
@@ -65,25 +72,38 @@ class Broadcast:
 
 @asynccontextmanager
 async def running(
-    config: ConfigFile, database_url: str, *, now: Callable[[], datetime] | None = None, background: bool = True
+    config: ConfigFile,
+    database_url: str,
+    *,
+    now: Callable[[], datetime] | None = None,
+    background: bool = True,
+    data_dir: Path | None = None,
 ) -> AsyncIterator[Service]:
-    """A service on a migrated database. Without `background` nothing happens by itself, for tests that turn by hand."""
-    database = connect(database_url)
+    """A service on a migrated database. Without `background` nothing happens by itself, for tests that turn by hand.
+
+    Boundary sets come from `data_dir`; without one those that are shipped stay in force.
+
+    Raises:
+        ConfigurationError: something that is configured can't be used.
+    """
     clock = DatabaseClock()
-    await clock.synchronise(database)
-    async with (
-        Transport(timeout_seconds=config.bars.timeout_seconds) as transport,
-        Transport(timeout_seconds=TIMEOUT_SECONDS) as webhook_transport,
-    ):
-        service = _assemble(config, database_url, database, (transport, webhook_transport), now or clock, clock)
-        if background:
-            _start(service)
-        try:
-            yield service
-        finally:
+    with opened_geography(config, data_dir) as geography:
+        database = connect(database_url)
+        await clock.synchronise(database)
+        async with (
+            Transport(timeout_seconds=config.bars.timeout_seconds) as transport,
+            Transport(timeout_seconds=TIMEOUT_SECONDS) as webhook_transport,
+        ):
+            transports = (transport, webhook_transport)
+            service = _assemble(config, database_url, database, transports, now or clock, clock, geography)
             if background:
-                await _stop(service)
-            await database.dispose()
+                _start(service)
+            try:
+                yield service
+            finally:
+                if background:
+                    await _stop(service)
+                await database.dispose()
 
 
 def _assemble(  # noqa: PLR0917 - the composition root puts everything together
@@ -93,9 +113,17 @@ def _assemble(  # noqa: PLR0917 - the composition root puts everything together
     transports: tuple[Transport, Transport],
     now: Callable[[], datetime],
     clock: DatabaseClock,
+    geography: Geography,
 ) -> Service:
     site, node = config.site(), node_name()
-    engine = Engine(database=database, site=site, now=now)
+    discovery = Discovery(
+        boundaries=geography.holder,
+        sources=geography.sources,
+        catalogue=Catalogue(database, now=now, new_id=uuid4, configured=configured_services(config)),
+        now=now,
+        new_id=uuid4,
+    )
+    engine = Engine(database=database, site=site, discovery=discovery, now=now)
     transport, webhook_transport = transports
     tokens = _tokens(config.bars, transport, now)
     outbox = Outbox(
@@ -105,11 +133,14 @@ def _assemble(  # noqa: PLR0917 - the composition root puts everything together
         negotiation=config.bars.negotiation,
     )
     webhooks = Webhooks(engine, webhook_transport)
-    loops = (WorkLoop("outbox", outbox.work_on), WorkLoop("webhooks", webhooks.work))
+    loops: tuple[WorkLoop, ...] = (WorkLoop("outbox", outbox.work_on), WorkLoop("webhooks", webhooks.work))
+    boundaries = BoundaryWatch(geography.library, geography.holder) if geography.library is not None else None
+    if boundaries is not None:
+        loops = (*loops, WorkLoop("boundaries", boundaries.look))
     timers = Timers(engine, node=node, synchronise=(lambda: clock.synchronise(database)) if now is clock else None)
     broadcast = Broadcast()
     listener = Listener(database_url, on_topic=_topics(timers, loops, broadcast))
-    context = _context(config, engine, broadcast, lambda: _figures(timers, outbox, loops))
+    context = _context(config, engine, broadcast, lambda: _figures(timers, outbox, loops, boundaries))
     warm_up()
     receiver = Receiver(engine, ReceiveContext(site=site))
     return Service(
@@ -121,11 +152,12 @@ def _assemble(  # noqa: PLR0917 - the composition root puts everything together
         loops=loops,
         listener=listener,
         broadcast=broadcast,
+        boundaries=boundaries,
     )
 
 
 def _topics(timers: Timers, loops: tuple[WorkLoop, ...], broadcast: Broadcast) -> Mapping[str, Callable[[], None]]:
-    outbox, webhooks = loops
+    outbox, webhooks, *_ = loops
 
     def events() -> None:
         webhooks.wake()
@@ -185,6 +217,7 @@ def _context(
         clients={client.key_sha256: client for client in clients},
         users={user.username: user for user in users},
         inbound=_inbound(config.bars),
+        maintenance=config.bars.maintenance,
         session_life=timedelta(hours=config.board.session_hours),
         secure_cookie=config.board.secure_cookie,
         figures=figures,
@@ -202,10 +235,14 @@ def _inbound(bars: BarsSection) -> InboundProxy | None:
         certificate_value=section.certificate_value,
         subject_header=section.subject_header,
         subjects=frozenset(section.subjects),
+        allowed_organisations=frozenset(section.allowed_organisations),
+        denied_organisations=frozenset(section.denied_organisations),
     )
 
 
-def _figures(timers: Timers, outbox: Outbox, loops: tuple[WorkLoop, ...]) -> Mapping[str, float]:
+def _figures(
+    timers: Timers, outbox: Outbox, loops: tuple[WorkLoop, ...], boundaries: BoundaryWatch | None
+) -> Mapping[str, float]:
     return {
         "deadlines_fired": timers.state.fired,
         "deadline_lateness_last_ms": timers.state.last_lateness_ms,
@@ -217,6 +254,8 @@ def _figures(timers: Timers, outbox: Outbox, loops: tuple[WorkLoop, ...]) -> Map
         "messages_refused": outbox.state.refused,
         "messages_unsettled": outbox.state.failures,
         "loop_failures": sum(loop.failures for loop in loops),
+        "boundary_set_changes": boundaries.swaps if boundaries is not None else 0,
+        "boundary_set_refused": float(boundaries is not None and boundaries.refused is not None),
     }
 
 

@@ -220,10 +220,16 @@ class _Server(uvicorn.Server):
 
 @asynccontextmanager
 async def serving(
-    config: ConfigFile, database_url: str, *, clock: ManualClock | None = None, background: bool = True, port: int = 0
+    config: ConfigFile,
+    database_url: str,
+    *,
+    clock: ManualClock | None = None,
+    background: bool = True,
+    port: int = 0,
+    data_dir: Path | None = None,
 ) -> AsyncIterator[Running]:
     """Run a service on a free port of this machine."""
-    async with app.running(config, database_url, now=clock, background=background) as service:
+    async with app.running(config, database_url, now=clock, background=background, data_dir=data_dir) as service:
         listening = socket.create_server(("127.0.0.1", port))
         server = _Server(server_config(service, host="127.0.0.1", port=0))
         task = asyncio.create_task(server.serve(sockets=[listening]))

@@ -10,14 +10,15 @@ from typing import Annotated
 import typer
 
 from cad_bridge.discovery import commands
-from cad_bridge.discovery.areas import BoundaryIndex
 from cad_bridge.discovery.boundary_set import BoundarySetError
 from cad_bridge.discovery.check import DEFAULT_TOLERANCE_M2
 from cad_bridge.discovery.geofiles import BoundaryFileError, FileCrs
 from cad_bridge.discovery.library import BoundaryLibrary
-from cad_bridge.discovery.packaged import data_directory, default_set, outward_codes
+from cad_bridge.discovery.packaged import data_directory
 from cad_bridge.discovery.query import DiscoveryQuery, LocationSources
-from cad_bridge.discovery.uprn import UprnTable, UprnTableError, import_open_uprn
+from cad_bridge.discovery.sources import location_sources
+from cad_bridge.discovery.uprn import UprnTableError, import_open_uprn
+from cad_bridge.engine.boundaries import first_index
 from cad_bridge.settings import ConfigurationError, load_config, load_settings
 
 polygons = typer.Typer(help="Boundary sets: build, check, import.", no_args_is_help=True)
@@ -28,23 +29,16 @@ def _library() -> BoundaryLibrary:
     return BoundaryLibrary(load_settings().data_dir / "boundaries")
 
 
-def _index() -> BoundaryIndex:
-    """The boundaries in force here, or those that are shipped."""
-    library = _library()
-    version = library.current_version
-    return BoundaryIndex(library.load(version) if version is not None else default_set())
-
-
 @contextlib.contextmanager
 def _sources() -> Iterator[LocationSources]:
-    """What may be asked here: the outward codes that ship, and the UPRN table that is configured."""
-    table = load_config(load_settings().config).discovery.uprn_table
-    with contextlib.ExitStack() as open_files:
+    with contextlib.ExitStack() as opened:
         try:
-            found = open_files.enter_context(UprnTable(table)) if table is not None else None
+            sources = opened.enter_context(
+                location_sources(uprn_table=load_config(load_settings().config).discovery.uprn_table)
+            )
         except (OSError, UprnTableError) as error:
             raise ConfigurationError(f"discovery.uprn_table cannot be used: {error}") from None
-        yield LocationSources(postcodes=outward_codes(), uprns=found)
+        yield sources
 
 
 def locate(
@@ -61,7 +55,7 @@ def locate(
     crs = "osgb" if osgb else "irish" if irish else None
     query = DiscoveryQuery(lat=lat, lon=lon, easting=easting, northing=northing, crs=crs, postcode=postcode, uprn=uprn)
     with _sources() as sources:
-        answer = commands.locate(query, _index(), say=typer.echo, as_json=as_json, sources=sources)
+        answer = commands.locate(query, first_index(_library()), say=typer.echo, as_json=as_json, sources=sources)
     if answer.ast is None:
         raise typer.Exit(1)
 

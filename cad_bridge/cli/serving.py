@@ -7,6 +7,7 @@ import contextlib
 import logging
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -31,7 +32,7 @@ def serve(
     config = load_config(settings.config)
     with database(settings, config) as url:
         migrations.upgrade(url)
-        asyncio.run(serve_until_stopped(config, url, host=host, port=port))
+        asyncio.run(serve_until_stopped(config, url, host=host, port=port, data_dir=settings.data_dir))
 
 
 def migrate() -> None:
@@ -70,9 +71,11 @@ def database(settings: Settings, config: ConfigFile) -> Iterator[str]:
         yield server.url
 
 
-async def serve_until_stopped(config: ConfigFile, url: str, *, host: str, port: int) -> None:
+async def serve_until_stopped(
+    config: ConfigFile, url: str, *, host: str, port: int, data_dir: Path | None = None
+) -> None:
     """Serve HTTP until SIGTERM or SIGINT."""
-    async with app.running(config, url) as service:
+    async with app.running(config, url, data_dir=data_dir) as service:
         server = uvicorn.Server(server_config(service, host=host, port=port))
         await server.serve()
 

@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cad_bridge.engine.apply import Application
+from cad_bridge.engine.discovery import Discovery
 from cad_bridge.engine.messages import MessageWriter, needs_request
 from cad_bridge.protocol.services import Site
 from cad_bridge.store import queries
@@ -37,7 +38,8 @@ class Handled:
 class Engine:
     """Everything that changes a case goes through here.
 
-    `now` gives the time as aware UTC; production passes the database's clock, tests one that they move by hand.
+    `discovery` says where a case lies and who is responsible there. `now` gives the time as aware UTC; production
+    passes the database's clock, tests one that they move by hand.
     """
 
     def __init__(
@@ -45,11 +47,13 @@ class Engine:
         *,
         database: AsyncEngine,
         site: Site,
+        discovery: Discovery,
         now: Callable[[], datetime],
         new_id: Callable[[], UUID] = uuid4,
     ) -> None:
         self.database = database
         self.site = site
+        self.discovery = discovery
         self.now = now
         self.new_id = new_id
         self.writer = MessageWriter(site=site, new_id=new_id)
