@@ -23,6 +23,7 @@ from cad_bridge.workflow.vocabulary import UseCase
 
 ClientRole = Literal["cad", "clinician", "dispatcher", "admin", "auditor"]
 ServiceId = Annotated[str, Field(pattern=r"^[^|\s]+\|[^|\s]+$")]
+OdsCode = Annotated[str, Field(pattern=r"^[A-Z0-9]{2,12}$")]
 Minutes = Annotated[float, Field(gt=0, le=24 * 60)]
 
 
@@ -121,6 +122,9 @@ class InboundSection(_Section):
     certificate_value: str = "SUCCESS"
     subject_header: str = "X-SSL-Client-S-DN"
     subjects: list[str] = Field(min_length=1)
+    allowed_organisations: list[OdsCode] = []
+    """End user organisations that may call; empty: all."""
+    denied_organisations: list[OdsCode] = []
 
 
 class BarsSection(_Section):
@@ -137,6 +141,8 @@ class BarsSection(_Section):
     """Whether an address in the endpoint catalogue is used in place of the proxy (against CORE-WF-10)."""
     known_services_only: bool = False
     """Whether a service that neither the endpoint catalogue nor this file knows is not sent to."""
+    maintenance: bool = False
+    """Whether calls of other systems are answered 503; sending, the failsafe and the local API go on."""
     inbound: InboundSection | None = None
 
 

@@ -7,24 +7,60 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
+from fastapi.routing import APIRoute
 
 from cad_bridge.engine.receiving import Arrival, Receiver
 from cad_bridge.engine.verdicts import AnswerWindow, Reply
-from cad_bridge.protocol.errors import FORBIDDEN, METHOD_NOT_ALLOWED, NOT_FOUND, SERVER_ERROR, TIMEOUT, Refused
+from cad_bridge.protocol.errors import (
+    METHOD_NOT_ALLOWED,
+    NO_STORE,
+    NOT_FOUND,
+    SERVER_ERROR,
+    TIMEOUT,
+    TOO_COSTLY,
+    Fault,
+    Refused,
+)
 from cad_bridge.protocol.headers import given_ids, read_headers
-from cad_bridge.web.context import InboundProxy, WebContext, context_of
+from cad_bridge.store.failures import StorageError
+from cad_bridge.web.bars_access import closed, refused_caller
+from cad_bridge.web.context import context_of
 
 log = logging.getLogger(__name__)
 
 PREFIX = "/FHIR/R4"
-router = APIRouter(prefix=PREFIX, tags=["bars"])
+
+
+class BarsRoute(APIRoute):
+    """A route whose every failure is an OperationOutcome with both ids, the database's included (CORE-WF-07)."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The handler, guarded."""
+        handle = super().get_route_handler()
+
+        async def guarded(request: Request) -> Response:
+            shut = closed(context_of(request))
+            if shut is not None:
+                return refuse_plainly(request, shut)
+            try:
+                return await handle(request)
+            except StorageError:
+                log.exception("the database failed a BaRS call", extra={"path": request.url.path})
+                return refuse_plainly(request, NO_STORE)
+
+        return guarded
+
+
+router = APIRouter(prefix=PREFIX, tags=["bars"], route_class=BarsRoute)
 
 MEDIA_TYPE = "application/fhir+json"
+MAX_BODY_BYTES = 10 * 1024 * 1024
+TOO_LARGE = "The body is larger than 10 MB."
 PROXY_HEADERS = frozenset({"authorization", "cookie"})
 """Never kept with a message: they are secrets of the transport."""
 
@@ -45,7 +81,9 @@ _running: set[asyncio.Task[Reply]] = set()
 async def process_message(request: Request) -> Response:
     """Take a request, an update, a cancellation or a response."""
     context, receiver = context_of(request), receiver_of(request)
-    raw = await request.body()
+    raw = await read_body(request)
+    if raw is None:
+        return refuse_plainly(request, TOO_COSTLY, TOO_LARGE)
     ids = given_ids(request.headers)
     headers = read_headers(request.headers, method="POST")
     message_id = await receiver.keep(
@@ -54,13 +92,24 @@ async def process_message(request: Request) -> Response:
         request_id=None if isinstance(headers, Refused) else headers.request_id,
         correlation_id=None if isinstance(headers, Refused) else headers.correlation_id,
     )
-    if not may_call(context, request):
-        return await _turned_away(receiver, message_id, receiver.plain(FORBIDDEN), ids)
+    if fault := refused_caller(context, request, headers):
+        return await _turned_away(receiver, message_id, receiver.plain(fault), ids)
     if isinstance(headers, Refused):
         return await _turned_away(receiver, message_id, receiver.refuse(headers), ids)
     arrival = Arrival(message_id=message_id, raw=raw, headers=headers)
     reply = await _within_time(receiver, arrival, seconds=context.answer_within)
     return respond(reply, ids)
+
+
+async def read_body(request: Request) -> bytes | None:
+    """The body; None as soon as it is longer than anything that is a message, whatever length was announced."""
+    parts, length = [], 0
+    async for part in request.stream():
+        parts.append(part)
+        length += len(part)
+        if length > MAX_BODY_BYTES:
+            return None
+    return b"".join(parts)
 
 
 async def _turned_away(receiver: Receiver, message_id: Any, reply: Reply, ids: Mapping[str, str]) -> Response:
@@ -85,17 +134,30 @@ async def _within_time(receiver: Receiver, arrival: Arrival, *, seconds: float) 
 async def _processed(receiver: Receiver, arrival: Arrival, window: AnswerWindow) -> Reply:
     try:
         return await receiver.process(arrival, window)
-    except Exception:
+    except Exception as error:
         # Rolled back: the id is free again and a retry is processed anew. The bytes are kept.
         log.exception("a message could not be processed", extra={"message_id": str(arrival.message_id)})
-        reply = receiver.plain(SERVER_ERROR)
-        await receiver.settle(arrival.message_id, reply)
+        reply = receiver.plain(NO_STORE if isinstance(error, StorageError) else SERVER_ERROR)
+        await _settle_if_possible(receiver, arrival, reply)
         return reply
+
+
+async def _settle_if_possible(receiver: Receiver, arrival: Arrival, reply: Reply) -> None:
+    try:
+        await receiver.settle(arrival.message_id, reply)
+    except StorageError:
+        # The sender is told all the same; the message stays in the store without a verdict, which is what happened.
+        log.exception("a verdict could not be noted", extra={"message_id": str(arrival.message_id)})
 
 
 def respond(reply: Reply, ids: Mapping[str, str]) -> Response:
     """A BaRS answer: both ids echoed as they were given (CORE-TI-02)."""
     return Response(reply.body, status_code=reply.status, media_type=MEDIA_TYPE, headers=dict(ids))
+
+
+def refuse_plainly(request: Request, fault: Fault, diagnostics: str | None = None) -> Response:
+    """A fault that is about no element of a message, as a BaRS answer."""
+    return respond(receiver_of(request).plain(fault, diagnostics), given_ids(request.headers))
 
 
 def _kept(headers: Mapping[str, str]) -> dict[str, str]:
@@ -108,32 +170,9 @@ def receiver_of(request: Request) -> Receiver:
     return receiver
 
 
-def may_call(context: WebContext, request: Request) -> bool:
-    """Without `[bars.inbound]` only this machine; with it, only what its proxy vouches for (DESIGN section 5)."""
-    host = request.client.host if request.client else ""
-    if context.inbound is None:
-        return is_loopback(host)
-    return vouched_for(context.inbound, host, request.headers)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address is this machine's own."""
-    return host in {"::1", "localhost"} or host.startswith("127.") or host.startswith("::ffff:127.")
-
-
-def vouched_for(proxy: InboundProxy, host: str, headers: Mapping[str, str]) -> bool:
-    """Whether the named proxy says that a client certificate on the allow-list was shown."""
-    return (
-        host == proxy.address
-        and headers.get(proxy.certificate_header) == proxy.certificate_value
-        and headers.get(proxy.subject_header) in proxy.subjects
-    )
-
-
 def fhir_error(request: Request, status: int) -> Response | None:
     """405, 404 and the like under `/FHIR/R4` as an OperationOutcome; None for other paths."""
     if not request.url.path.startswith(router.prefix):
         return None
-    receiver = receiver_of(request)
-    fault = {404: NOT_FOUND, 405: METHOD_NOT_ALLOWED}.get(status, SERVER_ERROR)
-    return respond(receiver.plain(fault), given_ids(request.headers))
+    known = {404: NOT_FOUND, 405: METHOD_NOT_ALLOWED, 413: TOO_COSTLY}
+    return refuse_plainly(request, known.get(status, SERVER_ERROR), TOO_LARGE if status == 413 else None)

@@ -20,7 +20,7 @@ from cad_bridge.protocol.capability import (
     searchset,
     served_definitions,
 )
-from cad_bridge.protocol.errors import FORBIDDEN, METHOD_NOT_ALLOWED, NOT_FOUND, NOT_IMPLEMENTED, Refused
+from cad_bridge.protocol.errors import METHOD_NOT_ALLOWED, NOT_FOUND, NOT_IMPLEMENTED, Refused
 from cad_bridge.protocol.headers import RequestHeaders, given_ids, read_headers
 from cad_bridge.protocol.media import negotiate
 from cad_bridge.protocol.queries import (
@@ -30,19 +30,20 @@ from cad_bridge.protocol.queries import (
     read_request_search,
 )
 from cad_bridge.protocol.services import LocalService
-from cad_bridge.web.bars import PREFIX, may_call, receiver_of, respond
+from cad_bridge.web.bars import PREFIX, BarsRoute, receiver_of, refuse_plainly, respond
+from cad_bridge.web.bars_access import refused_caller
 from cad_bridge.web.context import context_of
 from cad_bridge.workflow.vocabulary import UseCase
 
-router = APIRouter(prefix=PREFIX, tags=["bars"])
+router = APIRouter(prefix=PREFIX, tags=["bars"], route_class=BarsRoute)
 
 
 async def _admit(request: Request) -> RequestHeaders | Response:
     """The headers of a read that may be answered, or the answer that it gets instead."""
     receiver, ids = receiver_of(request), given_ids(request.headers)
-    if not may_call(context_of(request), request):
-        return respond(receiver.plain(FORBIDDEN), ids)
     headers = read_headers(request.headers, method="GET")
+    if fault := refused_caller(context_of(request), request, headers):
+        return respond(receiver.plain(fault), ids)
     if isinstance(headers, Refused):
         return respond(receiver.refuse(headers), ids)
     negotiated = negotiate(headers.accept)
@@ -174,4 +175,4 @@ async def anything_else(resource: str, request: Request, rest: str = "?") -> Res
         assert isinstance(missing, Refused)
         return _refuse(request, missing)
     fault = NOT_IMPLEMENTED if resource in _NOT_BUILT else METHOD_NOT_ALLOWED if resource in _BUILT else NOT_FOUND
-    return respond(receiver_of(request).plain(fault), given_ids(request.headers))
+    return refuse_plainly(request, fault)

@@ -43,6 +43,10 @@ class InboundProxy:
     certificate_value: str
     subject_header: str
     subjects: frozenset[str]
+    allowed_organisations: frozenset[str] = frozenset()
+    """ODS codes of the end user organisations that may call; empty: all."""
+    denied_organisations: frozenset[str] = frozenset()
+    """ODS codes of those that may not (CORE-ERR-RT-20)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +58,8 @@ class WebContext:
     """By the SHA-256 of the key."""
     users: Mapping[str, User]
     inbound: InboundProxy | None
+    maintenance: bool = False
+    """Whether the BaRS side answers 503 while everything else goes on."""
     session_life: timedelta = timedelta(hours=12)
     secure_cookie: bool = False
     answer_within: float = 5.0
