@@ -15,6 +15,7 @@ from cad_bridge.engine.core import Engine
 from cad_bridge.engine.messages import own_encounter
 from cad_bridge.engine.verdicts import Reply, issue_as_json
 from cad_bridge.fhir.build_acknowledgement import acknowledgement_bundle
+from cad_bridge.fhir.content import ReceivedRequest
 from cad_bridge.fhir.encounters import EncounterFacts
 from cad_bridge.fhir.facts import Facts, read_facts
 from cad_bridge.fhir.issues import Issue, Severity
@@ -53,14 +54,29 @@ class Inbound:
         """Do what the message says; a refusal leaves nothing of it."""
         if self.accepted.foreign:
             return await self._foreign()
-        action = _ACTIONS.get(self.accepted.row.id)
+        action = self._action()
         if action is None:
             return self._refused(NOT_SUPPORTED, "This kind of message is not handled by this service.")
-        return await action(self)
+        return await action
+
+    def _action(self) -> Awaitable[Reply | Refused] | None:
+        """What the decision row asks for, begun; None for a row that this kind of conversation does not have."""
+        action = _ACTIONS.get(self.accepted.row.id)
+        return None if action is None else action(self)
+
+    def _opened(self, stored: StoredCase, content: ReceivedRequest) -> StoredCase:
+        """A new case with what its kind of conversation adds."""
+        del content
+        return stored
+
+    def _updated(self, stored: StoredCase, content: ReceivedRequest) -> StoredCase:
+        """The same for a case that an update has changed."""
+        del content
+        return stored
 
     # --- requests: we are the responder ------------------------------------------------------------
 
-    async def open_validation(self) -> Reply | Refused:
+    async def open_case(self) -> Reply | Refused:
         """DT-02: a case of ours, with the duty to look at it."""
         facts = self.accepted.facts
         if await self._is_held():
@@ -68,7 +84,7 @@ class Inbound:
         now = self.engine.now()
         content, found = read_request(self.accepted.bundle)
         issues = [*found, *time_warnings(facts, now=now)]
-        stored = await self._new_case(content.model_dump(mode="json", exclude_none=True), issues)
+        stored = self._opened(await self._new_case(content.model_dump(mode="json", exclude_none=True), issues), content)
         decision = begin(stored.case, now=now, policy=self.accepted.service.policy)
         stored = stored.evolve(case=decision.case)
         body = acknowledgement_bundle(
@@ -166,22 +182,17 @@ class Inbound:
         bundle = orjson.loads(merged.body)
         content, issues = read_request(bundle)
         facts = read_facts(bundle)
-        command = commands.UpdateReceived(
-            changed=merged.changed,
-            arp=Priority.parse(facts.arp),
-            clock_start=facts.careplan_period_start,
-            breach_at=facts.occurrence_end,
-            by=self.accepted.facts.source_endpoint or "",
-        )
+        command = self._update_command(facts, content, merged.changed)
         ids = loaded.stored.conversation.issued_ids | self._issued_ids(known=loaded.stored.conversation.issued_ids)
         found = tuple(issue_as_json(issue) for issue in (*self.accepted.warnings, *issues))
 
         def change(stored: StoredCase) -> StoredCase:
-            return stored.evolve(
+            changed = stored.evolve(
                 content=content.model_dump(mode="json", exclude_none=True),
                 warnings=found,
                 conversation=replace(stored.conversation, issued_ids=ids),
             )
+            return self._updated(changed, content)
 
         handled = await self.engine.decide_in(self.work, loaded, command, change=change)
         if handled.decision.refusal is not None:
@@ -189,6 +200,16 @@ class Inbound:
         self.work.hold_request(handled.stored.id, merged.body, at=self.engine.now())
         body = acknowledgement_bundle(self.raw, issued_ids=ids, encounter=own_encounter(handled.stored))
         return self._done(handled.stored, kind="update", body=body, issues=issues)
+
+    def _update_command(self, facts: Facts, content: ReceivedRequest, changed: tuple[str, ...]) -> commands.Command:
+        del content
+        return commands.UpdateReceived(
+            changed=changed,
+            arp=Priority.parse(facts.arp),
+            clock_start=facts.careplan_period_start,
+            breach_at=facts.occurrence_end,
+            by=self.accepted.facts.source_endpoint or "",
+        )
 
     async def cancel(self) -> Reply | Refused:
         """DT-09, DT-09b: the requester no longer wants it; only something current can be cancelled (G-03)."""
@@ -363,7 +384,7 @@ def time_warnings(facts: Facts, *, now: datetime) -> list[Issue]:
 
 
 _ACTIONS: dict[str, Callable[[Inbound], Awaitable[Reply | Refused]]] = {
-    "DT-02": Inbound.open_validation,
+    "DT-02": Inbound.open_case,
     "DT-04": Inbound.update,
     "DT-09": Inbound.cancel,
     "DT-09b": Inbound.cancel,

@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from cad_bridge.engine.core import Engine
-from cad_bridge.engine.inbound import Inbound
+from cad_bridge.engine.inbound_referrals import alert_forbidden_refusal, inbound_for
 from cad_bridge.engine.lookup import conversations_for
 from cad_bridge.engine.verdicts import AnswerWindow, Reply, issue_as_json, plain_refusal, refusal
 from cad_bridge.protocol.errors import DUPLICATE, TOO_EARLY, Fault, Refused
@@ -106,8 +106,9 @@ class Receiver:
         found = await conversations_for(work.connection, opened.facts, arrival.headers)
         accepted = judge(opened, context=self._context, conversations=found)
         if isinstance(accepted, Refused):
+            await alert_forbidden_refusal(self._engine, work, opened, found)
             return accepted
-        inbound = Inbound(
+        inbound = inbound_for(accepted.facts)(
             engine=self._engine,
             work=work,
             message_id=arrival.message_id,

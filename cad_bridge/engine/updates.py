@@ -22,7 +22,7 @@ async def update_request(engine: Engine, case_id: UUID, content: Request, *, by:
         if loaded is None:
             raise NoSuchCaseError
         stored = loaded.stored
-        _refuse_another_case(stored, content)
+        refuse_another_case(stored, content)
         if content.breach_at is None or content.breach_at <= engine.now():
             raise RequestRefusedError(FieldProblem("breach_at", "must be given and lie in the future"))
         journey = stored.conversation.journey_id
@@ -43,7 +43,7 @@ async def update_request(engine: Engine, case_id: UUID, content: Request, *, by:
         return handled
 
 
-def _refuse_another_case(stored: StoredCase, content: Request) -> None:
+def refuse_another_case(stored: StoredCase, content: Request) -> None:
     """What makes the case the case it is cannot be updated: that would be another request."""
     held = stored.content
     given = content.model_dump(mode="json", exclude_none=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
@@ -20,6 +20,8 @@ class ProblemError(Exception):
     title: str
     detail: str = ""
     errors: Sequence[dict[str, Any]] = field(default_factory=tuple)
+    more: Mapping[str, Any] = field(default_factory=dict)
+    """Further members of the problem details (RFC 9457, section 3.2)."""
 
     def response(self) -> JSONResponse:
         """The problem as an HTTP response."""
@@ -28,6 +30,7 @@ class ProblemError(Exception):
             body["detail"] = self.detail
         if self.errors:
             body["errors"] = list(self.errors)
+        body |= self.more
         headers = {"WWW-Authenticate": "Bearer"} if self.status == HTTPStatus.UNAUTHORIZED else None
         return JSONResponse(body, status_code=self.status, media_type="application/problem+json", headers=headers)
 

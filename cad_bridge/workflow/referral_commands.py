@@ -90,6 +90,8 @@ class ReferralUpdate(Command):
     breach_at: datetime | None
     """By when the patient is to be called (category 5)."""
     needed_by: datetime | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
+    """What the builder of the message needs beside the content."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

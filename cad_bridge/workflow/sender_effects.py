@@ -245,7 +245,7 @@ def _update(turn: Turn) -> Outcome:
         breach_at=command.breach_at,
         needed_by=command.needed_by,
     )
-    sent = Send(kind=MessageKind.UPDATE, facts={"changed": list(command.changed)})
+    sent = Send(kind=MessageKind.UPDATE, facts={"changed": list(command.changed)} | command.facts)
     if case.answer_by is None:
         return case, (sent,)
     due = _sooner(case.answer_by, case.needed_by, turn.now + turn.policy.answer_time(case.arp))

@@ -8,13 +8,15 @@ from uuid import UUID
 
 from fastapi import APIRouter, Header, Request, Response
 
-from cad_bridge.engine.requests import IdempotencyKey, RequestRefusedError, open_request
+from cad_bridge.engine.core import Handled
+from cad_bridge.engine.requests import FieldProblem, IdempotencyKey, RequestRefusedError, open_request
 from cad_bridge.engine.updates import update_request
 from cad_bridge.fhir import content
-from cad_bridge.protocol.services import canonical
+from cad_bridge.web.context import Client, WebContext
+from cad_bridge.web.local import referrals
 from cad_bridge.web.local.access import Cad, Context, visible_case
 from cad_bridge.web.local.views import case_view
-from cad_bridge.web.problems import does_not_fit, invalid, refused
+from cad_bridge.web.problems import does_not_fit, refused
 from cad_bridge.workflow.vocabulary import Side
 
 router = APIRouter(tags=["requests"])
@@ -39,7 +41,7 @@ async def open_validation(
         digest = sha256(await request.body()).hexdigest()
         key = IdempotencyKey(client=client.name, key=idempotency_key, body_sha256=digest)
     try:
-        opened = await open_request(context.engine, _of_client(body, client.services), by=client.name, key=key)
+        opened = await open_request(context.engine, referrals.of_client(body, client.services), by=client.name, key=key)
     except RequestRefusedError as error:
         raise refused(error) from None
     response.headers["Location"] = f"/api/v1/cases/{opened.stored.id}"
@@ -49,7 +51,7 @@ async def open_validation(
 
 
 @router.post("/cases/{case_id}/update", status_code=202)
-async def update(case_id: UUID, body: content.Request, context: Context, client: Cad) -> dict[str, Any]:
+async def update(case_id: UUID, body: referrals.CaseUpdate, context: Context, client: Cad) -> dict[str, Any]:
     """Send what has changed; the whole content is given again. Whether the responder takes it is told as an event.
 
     An earlier breach time holds from now on, a later one only when the responder has taken it.
@@ -57,8 +59,12 @@ async def update(case_id: UUID, body: content.Request, context: Context, client:
     stored = await visible_case(context, client, case_id)
     if stored.case.side is not Side.REQUESTER:
         raise does_not_fit("A responder case has no such action.")
+    referrals.of_client(body, client.services)
     try:
-        handled = await update_request(context.engine, case_id, _of_client(body, client.services), by=client.name)
+        if stored.case.use_case.is_validation:
+            handled = await _update_validation(context, client, case_id, body)
+        else:
+            handled = await referrals.update(context, client, case_id, body)
     except RequestRefusedError as error:
         raise refused(error) from None
     if handled.decision.refusal is not None:
@@ -66,7 +72,7 @@ async def update(case_id: UUID, body: content.Request, context: Context, client:
     return case_view(handled.stored)
 
 
-def _of_client(body: content.Request, services: tuple[str, ...]) -> content.Request:
-    if canonical(body.sender) not in services:
-        raise invalid([{"path": "sender", "message": "is not a service of this client"}])
-    return body
+async def _update_validation(context: WebContext, client: Client, case_id: UUID, body: referrals.CaseUpdate) -> Handled:
+    if body.sender_status is not None:
+        raise RequestRefusedError(FieldProblem("sender_status", "is for referrals between ambulance services"))
+    return await update_request(context.engine, case_id, referrals.plain(body), by=client.name)

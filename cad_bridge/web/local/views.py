@@ -31,6 +31,10 @@ def case_view(stored: StoredCase, escalations: Iterable[Escalation] = ()) -> dic
             "clock_start": case.clock_start,
             "breach_at": case.breach_at,
             "dispatch_by": case.dispatch_by,
+            "dispatch_duty": case.dispatch_duty,
+            "needed_by": case.needed_by,
+            "answer_by": case.answer_by,
+            "status_history": [{"status": change.status, "at": change.at} for change in case.status_history],
             "delivered": case.delivered,
             "created_at": stored.created_at,
             "updated_at": stored.updated_at,
@@ -41,6 +45,7 @@ def case_view(stored: StoredCase, escalations: Iterable[Escalation] = ()) -> dic
         "content": stored.content,
         "outcome": stored.outcome,
         "warnings": list(stored.warnings),
+        "discovery": stored.discovery,
         "escalations": [escalation_view(item) for item in escalations],
     }
 
