@@ -15,7 +15,7 @@ from cad_bridge.engine.receiving import Receiver
 from cad_bridge.store import refusals
 from cad_bridge.web import bars, bars_reads, health
 from cad_bridge.web.context import WebContext, context_of
-from cad_bridge.web.local import cases, events, requests, upkeep
+from cad_bridge.web.local import cases, events, referrals, requests, upkeep
 from cad_bridge.web.problems import ProblemError, field_errors, invalid
 
 log = logging.getLogger(__name__)
@@ -49,6 +49,7 @@ def build(context: WebContext, receiver: Receiver) -> FastAPI:
     app.include_router(bars.router, include_in_schema=False)
     app.include_router(bars_reads.router, include_in_schema=False)
     app.include_router(requests.router, prefix="/api/v1")
+    app.include_router(referrals.router, prefix="/api/v1")
     app.include_router(cases.router, prefix="/api/v1")
     app.include_router(events.router, prefix="/api/v1")
     app.include_router(upkeep.router, prefix="/api/v1")
