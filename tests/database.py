@@ -51,6 +51,19 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[embedded.Embe
 @pytest.fixture
 def database_url(postgres: embedded.EmbeddedServer) -> Iterator[str]:
     """The URL (postgresql+psycopg://) of an empty database with the schema of this release, for this test alone."""
+    with _fresh_database(postgres) as url:
+        yield url
+
+
+@pytest.fixture
+def second_database_url(postgres: embedded.EmbeddedServer) -> Iterator[str]:
+    """Another one, for a second installation."""
+    with _fresh_database(postgres) as url:
+        yield url
+
+
+@contextmanager
+def _fresh_database(postgres: embedded.EmbeddedServer) -> Iterator[str]:
     name = f"test_{uuid4().hex}"
     yield embedded.create_database(postgres, name, template=_TEMPLATE)
     embedded.drop_database(postgres, name)
