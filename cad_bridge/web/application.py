@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from cad_bridge import __version__
 from cad_bridge.engine.receiving import Receiver
 from cad_bridge.store import refusals
-from cad_bridge.web import bars, bars_reads, health
+from cad_bridge.web import bars, bars_reads, board, health
 from cad_bridge.web.context import WebContext, context_of
 from cad_bridge.web.local import cases, events, referrals, requests, upkeep
 from cad_bridge.web.problems import ProblemError, field_errors, invalid
@@ -54,6 +54,7 @@ def build(context: WebContext, receiver: Receiver) -> FastAPI:
     app.include_router(events.router, prefix="/api/v1")
     app.include_router(upkeep.router, prefix="/api/v1")
     app.include_router(health.router, include_in_schema=False)
+    board.mount(app, context)
     app.add_exception_handler(ProblemError, _problem)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http_error)
@@ -65,8 +66,9 @@ def build(context: WebContext, receiver: Receiver) -> FastAPI:
 async def _guard(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
     """Refuse a body that is announced as too large, and put the security headers on every answer."""
     length = request.headers.get("content-length", "0")
+    response: Response
     if length.isdigit() and int(length) > MAX_BODY_BYTES:
-        response: Response = ProblemError(413, "The body is too large").response()
+        response = bars.fhir_error(request, 413) or ProblemError(413, "The body is too large").response()
     else:
         response = await call_next(request)
     for name, value in _SECURE.items():
@@ -108,11 +110,12 @@ async def _http_error(request: Request, error: Exception) -> Response:
     fhir = bars.fhir_error(request, error.status_code)
     if fhir is not None:
         return fhir
-    return ProblemError(error.status_code, str(error.detail)).response()
+    page = board.error_page(request.url.path, error.status_code)
+    return page or ProblemError(error.status_code, str(error.detail)).response()
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:
     """500 without a word of what happened inside; the log has it, with the path and no body."""
     log.error("a request failed", exc_info=error, extra={"path": request.url.path})
-    fhir = bars.fhir_error(request, 500)
-    return fhir or ProblemError(500, "Something went wrong here", "The failure has been logged.").response()
+    known = bars.fhir_error(request, 500) or board.error_page(request.url.path, 500)
+    return known or ProblemError(500, "Something went wrong here", "The failure has been logged.").response()

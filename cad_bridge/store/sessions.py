@@ -1,0 +1,50 @@
+"""Sessions of people signed in on the board. Of the cookie's token only the SHA-256 ever gets here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import delete, insert, select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from cad_bridge.store import tables
+from cad_bridge.store.unit_of_work import table_of
+
+SESSIONS = table_of(tables.BoardSessionRow)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoardSession:
+    """A signed-in person."""
+
+    token_sha256: str
+    username: str
+    csrf: str
+    """What every form of this session must carry."""
+    expires_at: datetime
+    """Aware UTC."""
+
+
+async def open_session(engine: AsyncEngine, session: BoardSession, *, now: datetime) -> None:
+    """Keep a new session, and drop those that have expired."""
+    values = {name: getattr(session, name) for name in BoardSession.__dataclass_fields__}
+    async with engine.begin() as connection:
+        await connection.execute(delete(SESSIONS).where(SESSIONS.c.expires_at <= now))
+        await connection.execute(insert(SESSIONS).values(**values, created_at=now))
+
+
+async def session_of(engine: AsyncEngine, token_sha256: str, *, now: datetime) -> BoardSession | None:
+    """The session behind a token, if there is one that has not expired."""
+    query = select(SESSIONS).where(SESSIONS.c.token_sha256 == token_sha256, SESSIONS.c.expires_at > now)
+    async with engine.connect() as connection:
+        row = (await connection.execute(query)).one_or_none()
+        if row is None:
+            return None
+        return BoardSession(**{name: row._mapping[name] for name in BoardSession.__dataclass_fields__})
+
+
+async def end_session(engine: AsyncEngine, token_sha256: str) -> None:
+    """Sign out; nothing happens where there is no such session."""
+    async with engine.begin() as connection:
+        await connection.execute(delete(SESSIONS).where(SESSIONS.c.token_sha256 == token_sha256))

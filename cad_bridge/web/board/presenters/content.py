@@ -1,0 +1,258 @@
+"""The clinical content of a request, grouped and labelled; every part of it is shown somewhere.
+
+The order follows PRSB-25: summary and plan, complaint, then individual needs, medication, allergies and the rest.
+Safety stands above all of it (`safety`), and the four most pertinent things at the very top (`case_page.Pertinent`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cad_bridge.fhir import codes
+from cad_bridge.web.board.presenters.parts import (
+    BIRTH_SEXES,
+    GENDERS,
+    address,
+    communication,
+    identifier,
+    nhs_number,
+    organisation,
+    person_name,
+    practitioner,
+    unranked_telecom,
+)
+from cad_bridge.web.board.presenters.people import caller_items, contact_items
+from cad_bridge.web.board.presenters.place import place_items
+from cad_bridge.web.board.presenters.safety import Alert, alerts
+from cad_bridge.web.board.presenters.sheet import Group, Item, Sheet, Value, coded, each, moment, plain, worded
+from cad_bridge.web.board.presenters.triage import clinical_items, triage_items
+
+LOOK_ELSEWHERE = (
+    "New, and reported by the patient or caller only. Look up existing records (SCR or shared record) elsewhere."
+)
+_RESIDENTIAL = {name: display for name, (_, display) in codes.RESIDENTIAL_STATUSES.items()}
+_ALLERGY_CATEGORIES = {"food": "Food", "medication": "Medication", "environment": "Environment", "biologic": "Biologic"}
+_SEVERITIES = {"mild": "Mild", "moderate": "Moderate", "severe": "Severe"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """One request, ready to be shown."""
+
+    alerts: tuple[Alert, ...]
+    groups: tuple[Group, ...]
+    technical: Group
+
+
+def read_content(content: Mapping[str, Any], *, source: str, age: str | None = None) -> Reading:
+    """Everything in a request. `source` says whose words they are; `age` stands beside the date of birth."""
+    sheet = Sheet(content)
+    found = alerts(sheet, source=source)
+    technical = _technical(sheet)
+    triage = sheet.sheet("triage")
+    groups = (
+        Group(key="clinical", title="Clinical summary", items=clinical_items(sheet, triage)),
+        Group(key="contacts", title="Who to call", items=contact_items(sheet)),
+        Group(key="place", title="Where", items=place_items(sheet)),
+        Group(key="patient", title="Patient", items=_patient(sheet.sheet("patient"), age)),
+        Group(key="triage", title="999 triage", items=triage_items(triage)),
+        Group(key="medications", title="Medication", items=_medications(sheet), note=LOOK_ELSEWHERE),
+        Group(key="allergies", title="Allergies", items=_allergies(sheet), note=LOOK_ELSEWHERE),
+        Group(key="social", title="Social context", items=_social(sheet.sheet("social_context"))),
+        Group(key="caller", title="Third-party caller", items=caller_items(sheet)),
+        Group(key="times", title="Times", items=_times(sheet)),
+        Group(key="services", title="Services and people", items=_services(sheet)),
+        Group(key="log", title="Call log and notes", items=_log(sheet)),
+        Group(
+            key="also",
+            title="Also sent",
+            items=(*also_sent(sheet), *sheet.rest()),
+            note="What has no other place on this page.",
+        ),
+    )
+    return Reading(alerts=found, groups=tuple(group for group in groups if group.items), technical=technical)
+
+
+def _patient(sheet: Sheet, age: str | None) -> tuple[Item, ...]:
+    born = sheet.item("Date of birth", "birth_date", moment, needed=True)
+    if age is not None and born[0].values:
+        shown = born[0].values[0]
+        born = (Item(label="Date of birth", values=(Value(text=shown.text, iso=shown.iso, note=age),)),)
+    return (
+        *sheet.item("Name", "name", person_name, needed=True),
+        *sheet.item("NHS number", "nhs_number", nhs_number, needed=True),
+        *born,
+        *sheet.item("Estimated age in years", "estimated_age_years"),
+        *sheet.item("Estimated age in months", "estimated_age_months"),
+        *sheet.item("Estimated age in weeks", "estimated_age_weeks"),
+        *sheet.item("Age group", "age_group"),
+        *sheet.item("Gender", "gender", worded(GENDERS), needed=True),
+        *sheet.item("Home address", "address", address, needed=True),
+        *sheet.item("Communication", "communication", communication),
+        *sheet.item("GP practice", "general_practice", organisation, needed=True),
+        *sheet.item("Patient's own numbers", "telecom", each(unranked_telecom)),
+        *sheet.item("Local identifier", "local_identifier", identifier),
+        *sheet.item("Ethnicity", "ethnicity", coded),
+        *sheet.item("Residence", "overseas_visitor_status", worded(_RESIDENTIAL)),
+        # Only ever sent where it matters clinically, and kept apart from gender (APP-COM-36).
+        *sheet.item("Sex assigned at birth (clinically relevant)", "birth_sex", worded(BIRTH_SEXES)),
+        *sheet.rest(),
+    )
+
+
+def allergy(label: str, value: Any) -> Item:
+    """One allergy."""
+    if not isinstance(value, Mapping):
+        return plain(label, value)
+    sheet = Sheet(value)
+    items = (
+        *sheet.item("What", "text"),
+        *sheet.item("Code", "code", coded),
+        *sheet.item("Kind", "category", worded(_ALLERGY_CATEGORIES)),
+        *sheet.item("Reaction", "reaction"),
+        *sheet.item("Severity", "severity", worded(_SEVERITIES)),
+        *sheet.item("Reported", "date", moment),
+        *sheet.rest(),
+    )
+    return Item(label=label, items=items)
+
+
+def medication(label: str, value: Any) -> Item:
+    """One medication."""
+    if not isinstance(value, Mapping):
+        return plain(label, value)
+    sheet = Sheet(value)
+    items = (
+        *sheet.item("What", "text"),
+        *sheet.item("Code", "code", coded),
+        *sheet.item("Dosage", "dosage"),
+        *sheet.item("Reason", "reason"),
+        *sheet.item("As of", "date", moment),
+        *sheet.rest(),
+    )
+    return Item(label=label, items=items)
+
+
+def _allergies(sheet: Sheet) -> tuple[Item, ...]:
+    return sheet.item("New allergy", "allergies", each(allergy)) or (_not_stated("New allergies"),)
+
+
+def _medications(sheet: Sheet) -> tuple[Item, ...]:
+    return sheet.item("New medication", "medications", each(medication)) or (_not_stated("New medication"),)
+
+
+def _not_stated(label: str) -> Item:
+    """Not the same as "none": nobody said that there is none (CORE-REN-09)."""
+    return Item(
+        label=label, values=(Value(text="Not stated in this request: this does not mean none.", tone="missing"),)
+    )
+
+
+def _social(sheet: Sheet) -> tuple[Item, ...]:
+    return (
+        *sheet.item("Household", "household_composition", coded, needed=True),
+        *sheet.item("Circumstances", "social_circumstances", needed=True),
+        *sheet.item("Accommodation", "accommodation", needed=True),
+        *sheet.rest(),
+    )
+
+
+def _times(sheet: Sheet) -> tuple[Item, ...]:
+    times = sheet.sheet("timings")
+    return (
+        *times.item("Call reached BT", "bt_start", moment),
+        *times.item("Call connected (T0)", "call_connect", moment),
+        *times.item("Call answered (T1)", "call_answer", moment),
+        *times.item("Location confirmed (T2)", "location_confirmed", moment),
+        *sheet.item("Clock start (T5)", "clock_start", moment, needed=True),
+        *times.item("999 disposition", "disposition", moment),
+        *times.item("CPR started", "cpr_start", moment),
+        *sheet.item("Validation breach", "breach_at", moment, needed=True),
+        *times.rest(),
+    )
+
+
+def _services(sheet: Sheet) -> tuple[Item, ...]:
+    return (
+        *sheet.item("Sending organisation", "sending_service", organisation),
+        *sheet.item("Receiving organisation", "receiving_service", organisation),
+        *sheet.item("Receiving service", "receiving_service_name"),
+        *sheet.item("Sender's case number", "case_number"),
+        *sheet.item("Made by", "practitioner", practitioner, needed=True),
+        Item(label="Consent", items=_consent(sheet.sheet("consent"))),
+    )
+
+
+def _consent(sheet: Sheet) -> tuple[Item, ...]:
+    """The scope alone says nothing: it is there even where no consent was sent, and a default is not shown (H08)."""
+    scope = sheet.item("Scope", "scope", worded({"direct-care": "Implied, for direct care"}))
+    said = (*sheet.item("Given", "date", moment), *sheet.item("In words", "text"), *sheet.rest())
+    return (*scope, *said) if said else ()
+
+
+def _entry(label: str, value: Any) -> Item:
+    if not isinstance(value, Mapping):
+        return plain(label, value)
+    sheet = Sheet(value)
+    return Item(label=label, items=(*sheet.item("At", "at", moment), *sheet.item("Note", "text"), *sheet.rest()))
+
+
+def _resource(label: str, value: Any) -> Item:
+    if not isinstance(value, Mapping):
+        return plain(label, value)
+    sheet = Sheet(value)
+    items = (
+        *sheet.item("What", "text"),
+        *sheet.item("Code", "code", coded),
+        *sheet.item("Not before", "not_before", moment),
+        *sheet.item("By", "by", moment),
+        *sheet.rest(),
+    )
+    return Item(label=label, items=items)
+
+
+def _log(sheet: Sheet) -> tuple[Item, ...]:
+    return (
+        *sheet.item("Resource requested", "resource_requested", _resource),
+        *sheet.item("Call log", "call_log", each(_entry)),
+        *sheet.item("Crew note", "crew_notes", each(_entry)),
+    )
+
+
+def sent_element(label: str, value: Any) -> Item:
+    """An element that no field holds: what it is called, what it says, and where in the message it stood."""
+    if not isinstance(value, Mapping):
+        return plain(label, value)
+    sheet = Sheet(value)
+    expression, said = sheet.string("expression"), sheet.string("value")
+    rest = sheet.rest()
+    values = (Value(text=said),) if said else ()
+    return Item(label=_called(expression) or label, values=values, items=rest, note=expression)
+
+
+def _called(expression: str) -> str:
+    """``Bundle.entry[3].resource.bodySite[0].text`` says "body site text": names only, without places in lists."""
+    names = [part.partition("[")[0] for part in expression.split(".")]
+    last = [name for name in names if name not in {"Bundle", "entry", "resource", "extension", "coding", ""}][-2:]
+    words = " ".join("".join(f" {c.lower()}" if c.isupper() else c for c in name).strip() for name in last)
+    return words[:1].upper() + words[1:]
+
+
+def also_sent(sheet: Sheet) -> tuple[Item, ...]:
+    """Take the elements that no field holds."""
+    elements = sheet.take("also_sent")
+    listed = elements if isinstance(elements, list | tuple) else () if elements is None else (elements,)
+    return tuple(sent_element("Element", element) for element in listed)
+
+
+def _technical(sheet: Sheet) -> Group:
+    items = (
+        *sheet.item("Journey ID", "journey_id"),
+        *sheet.item("Use case", "use_case"),
+        *sheet.item("Sender's service id", "sender"),
+        *sheet.item("Receiver's service id", "receiver"),
+        *sheet.item("Resource as sent", "other_resources", each(plain)),
+    )
+    return Group(key="technical", title="Technical identifiers and resources as sent", items=items)
