@@ -44,8 +44,11 @@ class PolicySection(_Section):
     intake_minutes: dict[str, Minutes] = {}
     breach_minutes: dict[str, Minutes] = {}
     review_seconds: float = Field(default=300, gt=0, le=3600)
+    answer_minutes: dict[str, Minutes] = {}
+    status_minutes: dict[str, Minutes] = {}
+    allocated_status_minutes: Minutes = 240
 
-    @field_validator("dispatch_minutes", "intake_minutes", "breach_minutes")
+    @field_validator("dispatch_minutes", "intake_minutes", "breach_minutes", "answer_minutes", "status_minutes")
     @classmethod
     def _known_priorities(cls, value: dict[str, float]) -> dict[str, float]:
         unknown = set(value) - {"C1", "C2", "C3", "C4", "C4T", "C5"}
@@ -63,6 +66,9 @@ class PolicySection(_Section):
             review_within=timedelta(seconds=self.review_seconds),
             breach_within=_minutes(self.breach_minutes),
             intake_within=dict(default.intake_within) | _minutes(self.intake_minutes),
+            answer_within=dict(default.answer_within) | _minutes(self.answer_minutes),
+            status_within=dict(default.status_within) | _minutes(self.status_minutes),
+            allocated_status_within=timedelta(minutes=self.allocated_status_minutes),
         )
 
 
