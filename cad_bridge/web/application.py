@@ -13,9 +13,10 @@ from starlette.exceptions import HTTPException
 from cad_bridge import __version__
 from cad_bridge.engine.receiving import Receiver
 from cad_bridge.store import refusals
-from cad_bridge.web import bars, bars_reads, board, health
+from cad_bridge.web import bars, bars_reads, board, catalogue, catalogue_access, health
 from cad_bridge.web.context import WebContext, context_of
-from cad_bridge.web.local import cases, events, referrals, requests, upkeep
+from cad_bridge.web.local import cases, discovery, events, referrals, requests, upkeep
+from cad_bridge.web.local import catalogue as services
 from cad_bridge.web.problems import ProblemError, field_errors, invalid
 
 log = logging.getLogger(__name__)
@@ -52,7 +53,10 @@ def build(context: WebContext, receiver: Receiver) -> FastAPI:
     app.include_router(referrals.router, prefix="/api/v1")
     app.include_router(cases.router, prefix="/api/v1")
     app.include_router(events.router, prefix="/api/v1")
+    app.include_router(discovery.router, prefix="/api/v1")
+    app.include_router(services.router, prefix="/api/v1")
     app.include_router(upkeep.router, prefix="/api/v1")
+    app.include_router(catalogue.router, include_in_schema=False)
     app.include_router(health.router, include_in_schema=False)
     board.mount(app, context)
     app.add_exception_handler(ProblemError, _problem)
@@ -68,7 +72,7 @@ async def _guard(request: Request, call_next: Callable[[Request], Awaitable[Resp
     length = request.headers.get("content-length", "0")
     response: Response
     if length.isdigit() and int(length) > MAX_BODY_BYTES:
-        response = bars.fhir_error(request, 413) or ProblemError(413, "The body is too large").response()
+        response = _fhir_error(request, 413) or ProblemError(413, "The body is too large").response()
     else:
         response = await call_next(request)
     for name, value in _SECURE.items():
@@ -105,9 +109,14 @@ async def _keep(request: Request, problem: ProblemError) -> None:
     )
 
 
+def _fhir_error(request: Request, status: int) -> Response | None:
+    """The error as an OperationOutcome where the path speaks FHIR."""
+    return bars.fhir_error(request, status) or catalogue_access.fhir_error(request, status)
+
+
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    fhir = bars.fhir_error(request, error.status_code)
+    fhir = _fhir_error(request, error.status_code)
     if fhir is not None:
         return fhir
     page = board.error_page(request.url.path, error.status_code)
@@ -117,5 +126,5 @@ async def _http_error(request: Request, error: Exception) -> Response:
 async def _unexpected(request: Request, error: Exception) -> Response:
     """500 without a word of what happened inside; the log has it, with the path and no body."""
     log.error("a request failed", exc_info=error, extra={"path": request.url.path})
-    known = bars.fhir_error(request, 500) or board.error_page(request.url.path, 500)
+    known = _fhir_error(request, 500) or board.error_page(request.url.path, 500)
     return known or ProblemError(500, "Something went wrong here", "The failure has been logged.").response()
