@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt, StrictStr
 
 from cad_bridge.discovery.query import DiscoveryQuery
 from cad_bridge.engine.apply import as_json
@@ -22,7 +22,7 @@ router = APIRouter(tags=["discovery"])
 
 _Words = Annotated[str | None, Field(max_length=100)]
 # As it was typed: the digits say how precise it is. A JSON number is taken as exact.
-_Typed = Annotated[str | float | None, Field(union_mode="left_to_right", strict=True)]
+_Typed = StrictStr | StrictInt | StrictFloat | None
 
 
 class _Place(BaseModel):
