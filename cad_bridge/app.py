@@ -37,6 +37,9 @@ from cad_bridge.timers import Timers
 from cad_bridge.web.application import build
 from cad_bridge.web.context import Client, InboundProxy, User, WebContext
 
+FAILSAFE_CONNECTIONS = 2
+"""Connections that only the failsafe uses: it must not queue behind traffic."""
+
 
 @dataclass(slots=True)
 class Service:
@@ -88,14 +91,14 @@ async def running(
     """
     clock = DatabaseClock()
     with opened_geography(config, data_dir) as geography:
-        database = connect(database_url)
+        database, failsafe = connect(database_url), connect(database_url, pool_size=FAILSAFE_CONNECTIONS)
         await clock.synchronise(database)
         async with (
             Transport(timeout_seconds=config.bars.timeout_seconds) as transport,
             Transport(timeout_seconds=TIMEOUT_SECONDS) as webhook_transport,
         ):
-            transports = (transport, webhook_transport)
-            service = _assemble(config, database_url, database, transports, now or clock, clock, geography)
+            databases, transports = (database, failsafe), (transport, webhook_transport)
+            service = _assemble(config, database_url, databases, transports, now or clock, clock, geography)
             if background:
                 _start(service)
             try:
@@ -104,18 +107,20 @@ async def running(
                 if background:
                     await _stop(service)
                 await database.dispose()
+                await failsafe.dispose()
 
 
 def _assemble(  # noqa: PLR0917 - the composition root puts everything together
     config: ConfigFile,
     database_url: str,
-    database: AsyncEngine,
+    databases: tuple[AsyncEngine, AsyncEngine],
     transports: tuple[Transport, Transport],
     now: Callable[[], datetime],
     clock: DatabaseClock,
     geography: Geography,
 ) -> Service:
     site, node = config.site(), node_name()
+    database, failsafe = databases
     discovery = Discovery(
         boundaries=geography.holder,
         sources=geography.sources,
@@ -137,7 +142,11 @@ def _assemble(  # noqa: PLR0917 - the composition root puts everything together
     boundaries = BoundaryWatch(geography.library, geography.holder) if geography.library is not None else None
     if boundaries is not None:
         loops = (*loops, WorkLoop("boundaries", boundaries.look))
-    timers = Timers(engine, node=node, synchronise=(lambda: clock.synchronise(database)) if now is clock else None)
+    timers = Timers(
+        Engine(database=failsafe, site=site, discovery=discovery, now=now),
+        node=node,
+        synchronise=(lambda: clock.synchronise(failsafe)) if now is clock else None,
+    )
     broadcast = Broadcast()
     listener = Listener(database_url, on_topic=_topics(timers, loops, broadcast))
     context = _context(config, engine, broadcast, lambda: _figures(timers, outbox, loops, boundaries))

@@ -43,7 +43,6 @@ class TimerState:
     fired: int = 0
     failures: int = 0
     scheduler_faults: int = 0
-    cases_failing: int = 0
 
 
 class Timers:
@@ -62,7 +61,8 @@ class Timers:
         self._synchronise = synchronise
         self._on_sweep = on_sweep
         self._wake = asyncio.Event()
-        self._failing: dict[UUID, datetime] = {}
+        self._passing_over: dict[UUID, datetime] = {}
+        """Cases that failed or were left alone, until when."""
         self._scheduler = AsyncIOScheduler(
             timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
         )
@@ -126,12 +126,12 @@ class Timers:
             now=self.state.last_sweep_at,
             lateness_ms=self.state.last_lateness_ms,
         )
-        self._plan(await queries.next_due(self._engine.database, passing_over=list(self._failing)))
+        self._plan(await queries.next_due(self._engine.database, passing_over=list(self._passing_over)))
 
     def _passed_over(self) -> list[UUID]:
         now = self._engine.now()
-        self._failing = {id_: until for id_, until in self._failing.items() if until > now}
-        return list(self._failing)
+        self._passing_over = {id_: until for id_, until in self._passing_over.items() if until > now}
+        return list(self._passing_over)
 
     def _note(self, result: SweepResult) -> None:
         self.state.fired += result.fired
@@ -139,9 +139,8 @@ class Timers:
             self.state.last_lateness_ms = max(result.lateness_ms)
             self.state.max_lateness_ms = max(self.state.max_lateness_ms, self.state.last_lateness_ms)
         until = self._engine.now() + _RETRY_FAILED_AFTER
-        self._failing |= dict.fromkeys(result.failed, until)
+        self._passing_over |= dict.fromkeys((*result.failed, *result.left_alone), until)
         self.state.failures += len(result.failed)
-        self.state.cases_failing = len(self._failing)
         if self._on_sweep is not None:
             self._on_sweep(result)
 

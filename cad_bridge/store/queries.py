@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cad_bridge.store import tables
 from cad_bridge.store.claims import ATTEMPTS, event_of
+from cad_bridge.store.due import ARMED, early_deadlines
 from cad_bridge.store.mapping import stored_case
 from cad_bridge.store.rows import Escalation, Event, StoredCase, StoredMessage
 from cad_bridge.store.unit_of_work import CASES, DEADLINES, ESCALATIONS, EVENTS, MESSAGES, OUTBOX, table_of
@@ -178,9 +179,17 @@ async def deadlines_of(engine: AsyncEngine, case_id: UUID) -> list[dict[str, Any
         return [dict(row._mapping) for row in await connection.execute(query)]
 
 
+async def due_cases(engine: AsyncEngine, *, now: datetime, limit: int, passing_over: Sequence[UUID]) -> list[UUID]:
+    """Up to `limit` cases with something due, the earliest first, whether or not they can be read."""
+    early = early_deadlines(now=now, passing_over=passing_over).subquery()
+    query = select(early.c.case_id).group_by(early.c.case_id).order_by(func.min(early.c.due_at)).limit(limit)
+    async with engine.connect() as connection:
+        return list((await connection.execute(query)).scalars())
+
+
 async def next_due(engine: AsyncEngine, *, passing_over: Sequence[UUID] = ()) -> datetime | None:
     """When the next armed deadline falls due."""
-    query = select(func.min(DEADLINES.c.due_at)).where(DEADLINES.c.fired_at.is_(None))
+    query = select(func.min(DEADLINES.c.due_at)).where(ARMED)
     if passing_over:
         query = query.where(DEADLINES.c.case_id.not_in(passing_over))
     async with engine.connect() as connection:

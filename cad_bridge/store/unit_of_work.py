@@ -20,6 +20,7 @@ from sqlalchemy import Table, and_, bindparam, delete, insert, select, text, upd
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cad_bridge.store import tables
+from cad_bridge.store.due import ARMED, early_deadlines
 from cad_bridge.store.mapping import case_values, snapshot, stored_case
 from cad_bridge.store.rows import Deadline, Loaded, NewMessage, Receipt, StoredCase
 from cad_bridge.workflow.case import EscalationFacts
@@ -98,18 +99,14 @@ class UnitOfWork:
         return (await self.lock_cases([case_id])).get(case_id)
 
     async def claim_due(
-        self, *, now: datetime, limit: int, passing_over: Iterable[UUID] = ()
+        self, *, now: datetime, limit: int, passing_over: Iterable[UUID] = (), only: UUID | None = None
     ) -> tuple[dict[UUID, Loaded], list[Deadline]]:
         """Lock up to `limit` cases with a deadline at or before `now`, passing over those that another node holds.
 
-        The cases are locked, not the deadlines: every other writer locks the case first, too.
+        The cases are locked, not the deadlines: every other writer locks the case first, too. `only` narrows it down
+        to one case.
         """
-        due = and_(DEADLINES.c.fired_at.is_(None), DEADLINES.c.due_at <= now)
-        skip = list(passing_over)
-        if skip:
-            due = and_(due, DEADLINES.c.case_id.not_in(skip))
-        first = select(DEADLINES.c.case_id, DEADLINES.c.due_at).where(due).order_by(DEADLINES.c.due_at).limit(limit * 4)
-        early = first.subquery()
+        early = early_deadlines(now=now, passing_over=passing_over, only=only).limit(limit * 4).subquery()
         query = (
             select(CASES).where(CASES.c.id.in_(select(early.c.case_id))).limit(limit).with_for_update(skip_locked=True)
         )
@@ -135,7 +132,7 @@ class UnitOfWork:
         }
 
     async def _deadlines(self, ids: list[UUID]) -> list[Deadline]:
-        query = select(DEADLINES).where(DEADLINES.c.case_id.in_(ids), DEADLINES.c.fired_at.is_(None))
+        query = select(DEADLINES).where(DEADLINES.c.case_id.in_(ids), ARMED)
         return [
             Deadline(
                 id=row.id, case_id=row.case_id, kind=DeadlineKind(row.kind), subject=row.subject, due_at=row.due_at
@@ -220,13 +217,9 @@ class UnitOfWork:
         """Mark a deadline as having fired; it never fires again."""
         self._write("fired", b_id=deadline.id, fired_at=at)
 
-    def keep(self, deadline: Deadline) -> None:
-        """Take back `fire`."""
-        fired = self._writes.get("fired", [])
-        fired[:] = [item for item in fired if item["b_id"] != deadline.id]
-
-    def reloaded(self, loaded: Loaded, stored: StoredCase) -> Loaded:
+    def reloaded(self, loaded: Loaded) -> Loaded:
         """The locked case as this unit of work has changed it so far, for a second decision on it."""
+        stored = self._cases[loaded.stored.id]
         raised = {row["key"] for row in self._writes.get("escalations", []) if row["case_id"] == stored.id}
         return replace(loaded, stored=stored, escalation_keys=loaded.escalation_keys | raised)
 

@@ -77,6 +77,12 @@ WORKFLOWS: Mapping[tuple[UseCase, Side], Workflow] = {
 }
 
 
+def knows(case: Case) -> bool:
+    """Whether this release knows the case's workflow and state; it leaves alone what a newer one has made."""
+    workflow = WORKFLOWS.get((case.use_case, case.side))
+    return workflow is not None and case.state in workflow.table.states
+
+
 def begin(case: Case, *, now: datetime, policy: Policy) -> Decision:
     """Open a case of ours: sets its first state and says what has to be committed with it."""
     workflow = WORKFLOWS[case.use_case, case.side]

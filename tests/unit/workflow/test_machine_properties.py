@@ -1,38 +1,22 @@
-"""Whatever happens in whatever order: what holds for every case after every command (DESIGN section 6)."""
+"""Whatever happens in whatever order: what holds for a requester's case after every command (DESIGN section 6)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
-from uuid import UUID, uuid4
 
 import pytest
-from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from cad_bridge.workflow import commands
-from cad_bridge.workflow.case import Case, EscalationFacts
+from cad_bridge.workflow.case import Case
 from cad_bridge.workflow.decide import begin, decide
-from cad_bridge.workflow.effects import (
-    Arm,
-    Decision,
-    Disarm,
-    Escalate,
-    RepeatEscalation,
-    Send,
-    SettleEscalation,
-    Tell,
-    Withdraw,
-)
-from cad_bridge.workflow.policy import Policy
+from cad_bridge.workflow.effects import Decision, Disarm, Escalate, Tell
 from cad_bridge.workflow.requester_effects import PROTECTED
-from cad_bridge.workflow.vocabulary import DeadlineKind, EventType, MessageKind, Priority
-from tests.unit.workflow.builders import NOW, final, requester_case, responder_case
+from cad_bridge.workflow.vocabulary import DeadlineKind, EventType, Priority
+from tests.unit.workflow.builders import NOW, final, requester_case
+from tests.unit.workflow.world import POLICY, PRIORITIES, SETTINGS, Machine, World
 
-POLICY = Policy()
-PRIORITIES = st.one_of(st.none(), st.sampled_from(Priority))
 NUMBERS = st.one_of(st.none(), st.just("CAS-1"))
 HANDED_BACK = {"returned", "dispatch_required"}
 EXITS = {
@@ -57,126 +41,8 @@ BEGINNINGS = (
     (*_STARTED, commands.Dispatch(by="Dot")),
 )
 
-_COMMANDS_OF = {
-    DeadlineKind.BREACH: commands.BreachDue,
-    DeadlineKind.DISPATCH: commands.DispatchOverdue,
-    DeadlineKind.DELIVERY: commands.DeliveryOverdue,
-    DeadlineKind.REVIEW: commands.ReviewOverdue,
-    DeadlineKind.INTAKE: commands.IntakeOverdue,
-}
 
-
-@dataclass
-class World:
-    """A case with its deadlines and escalations, as a store would keep them."""
-
-    case: Case
-    now: datetime = NOW
-    deadlines: dict[tuple[DeadlineKind, str], datetime] = field(default_factory=dict)
-    escalations: dict[UUID, EscalationFacts] = field(default_factory=dict)
-    keys: list[str] = field(default_factory=list)
-    told: list[Tell] = field(default_factory=list)
-    acknowledged: set[UUID] = field(default_factory=set)
-
-    def take(self, decision: Decision) -> None:
-        """Make a decision true; the second escalation under one key is refused, as the table's unique key does."""
-        self.case = decision.case
-        for effect in decision.effects:
-            match effect:
-                case Tell():
-                    self.told.append(effect)
-                case Arm():
-                    self.deadlines[effect.kind, ""] = effect.due_at
-                case Disarm():
-                    self.deadlines.pop((effect.kind, ""), None)
-                case Escalate():
-                    self._raise(effect)
-                case RepeatEscalation():
-                    self.deadlines[DeadlineKind.ACKNOWLEDGEMENT, str(effect.escalation_id)] = effect.acknowledge_by
-                case SettleEscalation():
-                    self.acknowledged.add(effect.escalation_id)
-                    del self.deadlines[DeadlineKind.ACKNOWLEDGEMENT, str(effect.escalation_id)]
-                    facts = self.escalations[effect.escalation_id]
-                    self.escalations[effect.escalation_id] = EscalationFacts(
-                        id=facts.id, reason=facts.reason, level=facts.level, due_at=None, acknowledged_by=effect.by
-                    )
-                case Send() | Withdraw():
-                    pass
-
-    def _raise(self, effect: Escalate) -> None:
-        if effect.key in self.keys:
-            return
-        id_ = uuid4()
-        self.keys.append(effect.key)
-        self.escalations[id_] = EscalationFacts(
-            id=id_, reason=effect.reason, level=0, due_at=effect.due_at, acknowledged_by=None
-        )
-        self.deadlines[DeadlineKind.ACKNOWLEDGEMENT, str(id_)] = effect.acknowledge_by
-
-    def do(self, command: commands.Command, escalation: EscalationFacts | None = None) -> Decision:
-        """Decide and take."""
-        decision = decide(self.case, command, now=self.now, policy=POLICY, escalation=escalation)
-        self.take(decision)
-        return decision
-
-    def pass_time(self, delta: timedelta) -> None:
-        """Move the clock and fire what is due, in the order in which it fell due, until nothing is."""
-        self.now += delta
-        while due := sorted((at, key) for key, at in self.deadlines.items() if at <= self.now):
-            at, (kind, subject) = due[0]
-            del self.deadlines[kind, subject]
-            if kind is DeadlineKind.ACKNOWLEDGEMENT:
-                id_ = UUID(subject)
-                self.do(commands.AcknowledgementOverdue(escalation_id=id_, due_at=at), self.escalations[id_])
-            else:
-                self.do(_COMMANDS_OF[kind](due_at=at))
-
-    def armed(self, kind: DeadlineKind) -> datetime | None:
-        """When a deadline falls due, if it is armed."""
-        return self.deadlines.get((kind, ""))
-
-    def told_of(self, type_: EventType) -> list[dict[str, Any]]:
-        """The data of every event of a type."""
-        return [tell.data for tell in self.told if tell.type is type_]
-
-
-class _Machine(RuleBasedStateMachine):
-    """What holds on either side."""
-
-    world: World
-
-    def _apply(self, command: commands.Command) -> Decision:
-        before = self.world.case
-        decision = self.world.do(command)
-        self._check_step(before, command, decision)
-        return decision
-
-    def _check_step(self, before: Case, command: commands.Command, decision: Decision) -> None:
-        after = decision.case
-        assert after.version >= before.version
-        if decision.refusal is not None:
-            assert after == before
-            assert decision.effects == ()
-        elif after != before or decision.effects:
-            assert after.version == before.version + 1
-
-    @precondition(lambda self: any(e.acknowledged_by is None for e in self.world.escalations.values()))
-    @rule(data=st.data())
-    def acknowledge(self, data: st.DataObject) -> None:
-        """A named person acknowledges an escalation."""
-        open_ = [facts for facts in self.world.escalations.values() if facts.acknowledged_by is None]
-        facts = data.draw(st.sampled_from(open_))
-        self.world.do(commands.AcknowledgeEscalation(escalation_id=facts.id, by="Dot"), facts)
-        assert self.world.escalations[facts.id].acknowledged_by == "Dot"
-
-    @invariant()
-    def every_open_escalation_waits_for_its_acknowledgement(self) -> None:
-        """Nothing that a person must see is ever forgotten, and an acknowledged one is not repeated."""
-        waiting = {subject for kind, subject in self.world.deadlines if kind is DeadlineKind.ACKNOWLEDGEMENT}
-        assert waiting == {str(id_) for id_ in self.world.escalations if id_ not in self.world.acknowledged}
-
-
-class Requester(_Machine):
+class Requester(Machine):
     """A requester's case under any sequence of commands."""
 
     on_their_way: list[datetime]
@@ -399,95 +265,12 @@ class Requester(_Machine):
             assert {kind for kind, _ in self.world.deadlines} <= {DeadlineKind.ACKNOWLEDGEMENT}
 
 
-class Responder(_Machine):
-    """A responder's case under any sequence of commands."""
-
-    sent: list[MessageKind]
-
-    @initialize(arp=PRIORITIES)
-    def receive(self, arp: Priority | None) -> None:
-        """A request arrives."""
-        case = responder_case(state="", version=0, arp=arp)
-        self.world, self.sent = World(case), []
-        self.world.take(begin(case, now=NOW, policy=POLICY))
-
-    def _check_step(self, before: Case, command: commands.Command, decision: Decision) -> None:
-        super()._check_step(before, command, decision)
-        if before.state in {"rejected", "finished", "cancelled"}:
-            assert decision.case.state == before.state, "what has ended does not begin again"
-            assert decision.of(Send) == ()
-        self.sent += [send.kind for send in decision.of(Send)]
-
-    @rule()
-    def accept(self) -> None:
-        """Somebody takes it on."""
-        self._apply(commands.Accept(by="Nurse"))
-
-    @rule()
-    def start(self) -> None:
-        """The consultation starts."""
-        self._apply(commands.Start(by="Nurse"))
-
-    @rule()
-    def reject(self) -> None:
-        """It goes back."""
-        self._apply(commands.Reject(reason_code="FC", reason_text="No answer"))
-
-    @rule(required=st.booleans(), arp=PRIORITIES)
-    def complete(self, required: bool, arp: Priority | None) -> None:
-        """The consultation ends."""
-        self._apply(commands.Complete(dispatch_required=required, arp=arp, clock_start=NOW))
-
-    @rule()
-    def cancelled_by_requester(self) -> None:
-        """The requester cancels."""
-        self._apply(commands.CancellationReceived(status="revoked"))
-
-    @rule(arp=PRIORITIES)
-    def update_received(self, arp: Priority | None) -> None:
-        """The requester has learnt more."""
-        self._apply(commands.UpdateReceived(changed=("triage",), arp=arp, clock_start=None, breach_at=None))
-
-    @rule()
-    def response_refused(self) -> None:
-        """A response of ours is not taken."""
-        decision = self._apply(commands.ResponseRefused(kind="final", attempts=12, last_error="no answer"))
-        assert decision.of(Escalate)
-
-    @rule(seconds=st.sampled_from([1, 61, 600, 900]))
-    def time_passes(self, seconds: int) -> None:
-        """The clock moves on, and all that is due fires."""
-        self.world.pass_time(timedelta(seconds=seconds))
-
-    @invariant()
-    def unseen_means_armed_or_escalated(self) -> None:
-        """With our 200 the duty is ours: until somebody has the case, a deadline or an escalation stands for it."""
-        raised = any(key.startswith("intake-overdue") for key in self.world.keys)
-        armed = self.world.armed(DeadlineKind.INTAKE) is not None
-        if self.world.case.state == "received":
-            assert armed != raised
-        else:
-            assert not armed
-
-    @invariant()
-    def one_answer_of_a_kind(self) -> None:
-        """The requester is told once that we started, and once how it ended."""
-        assert self.sent.count(MessageKind.INTERIM) <= 1
-        assert self.sent.count(MessageKind.REJECTION) + self.sent.count(MessageKind.FINAL) <= 1
-
-
-_SETTINGS = settings(max_examples=400, stateful_step_count=10, deadline=None)
-Requester.TestCase.settings = _SETTINGS
-Responder.TestCase.settings = _SETTINGS
+Requester.TestCase.settings = SETTINGS
 
 
 @pytest.mark.req("APP4-VR-12", "HAZ-H02-02", "APP4-VS-16")
 class TestRequester(Requester.TestCase):  # type: ignore[name-defined,misc]
     """The requester's machine."""
-
-
-class TestResponder(Responder.TestCase):  # type: ignore[name-defined,misc]
-    """The responder's machine."""
 
 
 def test_a_later_breach_time_waits_for_the_answer_to_its_own_update() -> None:
