@@ -38,6 +38,8 @@ TOOLS = {"hypothesis", "playwright", "pytest", "schemathesis", "yaml"}
 """Packages that are there for work on the service, not in an installed one."""
 NEEDS_TOOLS = {"cad_bridge/traceability/collector.py"}
 LONGEST_MODULE = 400
+LONGEST_TEST_MODULE = 600
+"""A table of cases may be longer than code that has to be understood as a whole."""
 
 MACHINE = re.compile(
     "|".join([r"(?<![\w.])/wo" + "rk/", "index-" + "url", "//registry" + r"\.", "files.python" + "hosted"])
@@ -118,7 +120,8 @@ def test_nothing_is_left_unfinished() -> None:
 
 def test_no_module_is_longer_than_a_reader_bears() -> None:
     lengths = {shown(path): len(path.read_text(encoding="utf-8").splitlines()) for path in PYTHON}
-    assert {name: length for name, length in lengths.items() if length > LONGEST_MODULE} == {}
+    longest = {name: LONGEST_TEST_MODULE if name.startswith("tests/") else LONGEST_MODULE for name in lengths}
+    assert {name: length for name, length in lengths.items() if length > longest[name]} == {}
 
 
 def test_only_the_clock_reads_the_clock() -> None:
