@@ -19,6 +19,7 @@ from cad_bridge.fhir.schema_primitives import PRIMITIVES, WholeNumber
 from cad_bridge.fhir.schema_types import MESSAGE_TYPES, NEIGHBOUR_TYPES
 
 COMPILED_TYPES = MESSAGE_TYPES + NEIGHBOUR_TYPES
+"""In the order in which a resource is tried: those that messages hold most of come first."""
 
 _CODES = {class_element(path): VALUE_SETS.get(name) for path, name in CODE_BINDINGS.items()}
 _CONCEPTS = {class_element(path): binding for path, binding in CONCEPT_BINDINGS.items()}
@@ -29,16 +30,15 @@ _WITHOUT_EXTENSION = frozenset({("Extension", "url")})
 @cache
 def message_schema() -> dict[str, Any]:
     """The schema of a Bundle whose resources are of the compiled types; others pass and are checked one by one."""
-    named = {"required": ["resourceType"]}
-    alternatives = [
-        {"if": {"properties": {"resourceType": {"const": name}}, **named}, "then": {"$ref": f"#/$defs/{name}"}}
-        for name in COMPILED_TYPES
-    ]
+    by_type: dict[str, Any] = {}
+    for name in reversed(COMPILED_TYPES):
+        said = {"properties": {"resourceType": {"const": name}}, "required": ["resourceType"]}
+        by_type = {"if": said, "then": {"$ref": f"#/$defs/{name}"}, "else": by_type}
     any_resource = {
         "type": "object",
         "properties": {"resourceType": {"type": "string"}},
-        "allOf": alternatives,
-        **named,
+        "required": ["resourceType"],
+        **by_type,
     }
     return {
         "$ref": "#/$defs/Bundle",

@@ -51,12 +51,12 @@ DATA_TYPES = words(
 
 MESSAGE_TYPES = words(
     """
-    Bundle MessageHeader ServiceRequest Patient Encounter CarePlan Location Organization Practitioner PractitionerRole
-    Observation Flag Consent MedicationStatement AllergyIntolerance HealthcareService Questionnaire
-    QuestionnaireResponse Condition Task Communication Procedure
+    Organization Observation Communication Flag Practitioner PractitionerRole Location QuestionnaireResponse
+    Questionnaire Encounter MessageHeader ServiceRequest Patient CarePlan HealthcareService Consent Condition Task
+    Procedure MedicationStatement AllergyIntolerance Bundle
     """
 )
-"""The resource types that the message definitions of Applications 3, 4, 6 and of cancellation name."""
+"""The resource types that the message definitions of Applications 3, 4, 6 and of cancellation name, frequent first."""
 
 NEIGHBOUR_TYPES = words(
     """

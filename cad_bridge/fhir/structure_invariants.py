@@ -7,7 +7,6 @@ It trusts nothing: a message that broke the schema is walked as well, so that al
 from __future__ import annotations
 
 import re
-from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -37,6 +36,8 @@ _KNOWN_TYPES = frozenset(RESOURCE_TYPES)
 _UNUSUAL_TYPES = CHECKED_TYPES - frozenset(COMPILED_TYPES)
 _FIRST_VISIBLE = "!"
 """The character after the blank: a text that sorts before it is empty or begins with a blank."""
+_READ = frozenset({"reference", "div", *RULES_BY_KEY})
+"""Elements whose text is looked at, if they have one; of other texts only the first character."""
 _ENOUGH = 1000
 """Findings after which the walk ends: far above what is listed, and a bound to the cost of a hostile message."""
 
@@ -72,9 +73,8 @@ class _Walk:
     def resource(self, root: Node) -> None:
         self.type = root.get("resourceType")
         self._resource_rules(root)
-        waiting: deque[Any] = deque([root])
-        while waiting:
-            node = waiting.popleft()
+        waiting: list[Any] = [root]
+        for node in waiting:
             if type(node) is dict:
                 self._object(node, waiting)
             else:
@@ -82,33 +82,39 @@ class _Walk:
         if "contained" in root:
             self.walked.findings.extend(islice(_contained(root, self.local_references), _ENOUGH))
 
-    def _object(self, node: Node, waiting: deque[Any], rules: Mapping[str, object] = RULES_BY_KEY) -> None:
+    def _object(self, node: Node, waiting: list[Any], rules: Mapping[str, object] = RULES_BY_KEY) -> None:
+        """One object; its children are put at the end of `waiting`, which is read while it grows."""
         if len(node) <= 1 and (not node or "id" in node):
             self._note(node, None, "ele-1", "An element must have a value or children.", "structure")
         for key, value in node.items():
             kind = type(value)
+            if kind is str:
+                if value < _FIRST_VISIBLE or key in _READ:
+                    self._text(node, key, value)
+                continue
             if kind is dict:
-                self._descend(value, waiting)
+                if "resourceType" in value:
+                    self._inner(value)
+                else:
+                    waiting.append(value)
             elif kind is list:
                 self._list(node, key, value, waiting)
-            elif kind is str and (value < _FIRST_VISIBLE or key == "reference" or key == "div"):  # noqa: PLR1714
-                self._text(node, key, value)
             if key in rules:
                 self._rules(node, key, value)
 
-    def _descend(self, value: Any, waiting: deque[Any]) -> None:
-        if "resourceType" in value:
-            _Walk(self.walked, self.local_references if self.type != "Bundle" else []).resource(value)
-        else:
-            waiting.append(value)
+    def _inner(self, resource: Node) -> None:
+        _Walk(self.walked, self.local_references if self.type != "Bundle" else []).resource(resource)
 
-    def _list(self, node: Node, key: str, values: list[Any], waiting: deque[Any]) -> None:
+    def _list(self, node: Node, key: str, values: list[Any], waiting: list[Any]) -> None:
         if not values:
             self._note(node, key, "ele-1", "A list may not be empty; it is left out instead.", "structure")
         for index, value in enumerate(values):
             kind = type(value)
             if kind is dict:
-                self._descend(value, waiting)
+                if "resourceType" in value:
+                    self._inner(value)
+                else:
+                    waiting.append(value)
             elif kind is list:
                 waiting.append(value)
             elif kind is str:
@@ -122,9 +128,11 @@ class _Walk:
             self._narrative(node, value)
         elif key == "reference":
             self._reference(node, value)
+        if key in RULES_BY_KEY:
+            self._rules(node, key, value)
 
     def _blank(self, holder: object, key: str | int, value: str) -> None:
-        if value and not value.strip():
+        if value < _FIRST_VISIBLE and value and not value.strip():
             text = "This text is nothing but blanks."
             self._add(Finding(holder, key, "r4-blank", text, "value", Severity.WARNING))
 
