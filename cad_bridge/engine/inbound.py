@@ -22,6 +22,7 @@ from cad_bridge.fhir.issues import Issue, Severity
 from cad_bridge.fhir.merge import Merged, merge_update
 from cad_bridge.fhir.read_request import read_request
 from cad_bridge.fhir.read_response import read_outcome, read_rejection
+from cad_bridge.fhir.same_patient import names_another_patient
 from cad_bridge.protocol.addressing import KnownConversation
 from cad_bridge.protocol.errors import CONFLICT, NOT_FOUND, NOT_SUPPORTED, Fault, Refused
 from cad_bridge.protocol.headers import RequestHeaders
@@ -216,6 +217,8 @@ class Inbound:
         loaded = await self._held_case()
         if loaded is None:
             return self._not_held("CORE-CAN-06")
+        if await self._is_of_another_patient(loaded):
+            return self._another_patient()
         facts = self.accepted.facts
         command = commands.CancellationReceived(status=facts.sr_status or "", by=facts.source_endpoint or "")
         handled = await self.engine.decide_in(self.work, loaded, command)
@@ -242,6 +245,20 @@ class Inbound:
         if len(held) > 1:
             held = [item for item in held if item.stored.case.state in _OPEN_RESPONDER_STATES]
         return held[0] if len(held) == 1 else None
+
+    async def _is_of_another_patient(self, loaded: Loaded) -> bool:
+        held = await queries.held_request(self.work.connection, loaded.stored.id)
+        assert held is not None, "a received case holds its request"
+        return names_another_patient(orjson.loads(held), self.accepted.bundle)
+
+    def _another_patient(self) -> Refused:
+        """The case goes on: an assessment too many is safer than none for a patient whom nobody cancelled."""
+        return Refused.because(
+            CONFLICT,
+            "The cancellation names another patient than the request that it ends. Nothing was cancelled.",
+            expression="Bundle.entry.resource.ofType(Patient)",
+            rule="CORE-CAN-07",
+        )
 
     # --- responses: we are the requester -----------------------------------------------------------
 

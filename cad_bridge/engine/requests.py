@@ -15,6 +15,7 @@ from cad_bridge.fhir.content import Request
 from cad_bridge.fhir.envelope import resource_full_url
 from cad_bridge.protocol.services import LocalService, canonical
 from cad_bridge.store import queries
+from cad_bridge.store.journeys import correlation_of_journey
 from cad_bridge.store.rows import Conversation, StoredCase
 from cad_bridge.store.unit_of_work import UnitOfWork
 from cad_bridge.workflow.case import Case, dispatch_by
@@ -74,6 +75,8 @@ class Opening:
     discovery: dict[str, Any] | None = None
     record: Callable[[UnitOfWork, UUID], Awaitable[None]] | None = None
     """Writes what has to be kept beside the case, in its transaction."""
+    shape: Callable[[StoredCase], StoredCase] = lambda stored: stored
+    """What a message that was made elsewhere decides of the case: its ids."""
 
 
 async def open_request(engine: Engine, content: Request, *, by: str, key: IdempotencyKey | None = None) -> Opened:
@@ -120,7 +123,7 @@ async def open_case(
 async def _open_in(engine: Engine, work: UnitOfWork, opening: Opening, *, by: str) -> StoredCase:
     now = engine.now()
     await _refuse_second_open_case(work, opening.content, opening.service)
-    stored = _new_case(engine, opening, now)
+    stored = opening.shape(_new_case(engine, opening, now, correlation_id=await _correlation_id(engine, work, opening)))
     decision = _beside(begin(stored.case, now=now, policy=opening.service.policy), opening)
     stored = stored.evolve(case=decision.case)
     work.add_case(stored)
@@ -201,7 +204,17 @@ async def _refuse_second_open_case(work: UnitOfWork, content: Request, service: 
         raise RequestRefusedError(problem, status=409)
 
 
-def _new_case(engine: Engine, opening: Opening, now: datetime) -> StoredCase:
+async def _correlation_id(engine: Engine, work: UnitOfWork, opening: Opening) -> str:
+    """One for everything that is said about a journey, onward referrals included (CORE-TI-07, CORE-TI-08)."""
+    known = None
+    if opening.content.journey_id is not None:
+        known = await correlation_of_journey(
+            work.connection, local_service=opening.service.id, journey_id=str(opening.content.journey_id)
+        )
+    return known or str(engine.new_id())
+
+
+def _new_case(engine: Engine, opening: Opening, now: datetime, *, correlation_id: str) -> StoredCase:
     content, service = opening.content, opening.service
     case_id = engine.new_id()
     bundle_id = str(engine.new_id())
@@ -227,7 +240,7 @@ def _new_case(engine: Engine, opening: Opening, now: datetime) -> StoredCase:
             remote_service=canonical(content.receiver),
             case_number=content.case_number,
             journey_id=journey,
-            correlation_id=str(engine.new_id()),
+            correlation_id=correlation_id,
             request_bundle_id=bundle_id,
             service_request_full_url=resource_full_url(bundle_id, "ServiceRequest"),
             encounter_full_url=resource_full_url(bundle_id, "Encounter"),
