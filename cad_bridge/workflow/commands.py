@@ -197,6 +197,8 @@ class Update(Command):
     arp: Priority | None
     clock_start: datetime | None
     breach_at: datetime
+    bundle: bytes | None = None
+    """The message itself, where the CAD made it: it is sent as it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -244,6 +246,15 @@ class ContactAttempt(Command):
     name: ClassVar[str] = "contact_attempt"
     contact: str
     note: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadUpdate(Command):
+    """A clinician has read what the requester's last update changed."""
+
+    name: ClassVar[str] = "read"
+    read_version: int
+    """The version of the case that they had before them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -111,7 +111,7 @@ def decide(
     if row.kind is Kind.REJECT:
         return Decision(case=case, rule=rule, refusal=Refusal(why=row.why))
     if _is_stale(case, command):
-        why = "The requester has updated the case since: read it again and complete with its version."
+        why = "The requester has updated the case since: read it again and give its version."
         return Decision(case=case, rule=f"{rule} (stale)", refusal=Refusal(why=why))
     if _is_anothers(case, command):
         why = f"{case.claimed_by} has the case; take it over only if you know that."
@@ -137,7 +137,9 @@ def _is_anothers(case: Case, command: commands.Command) -> bool:
 
 
 def _is_stale(case: Case, command: commands.Command) -> bool:
-    """A completion by somebody who cannot have seen the requester's last update."""
+    """A completion, or word of having read it, by somebody who cannot have seen the requester's last update."""
+    if isinstance(command, commands.ReadUpdate):
+        return case.unread_update and command.read_version != case.version
     if not isinstance(command, commands.Complete):
         return False
     return command.read_version != case.version if command.read_version is not None else case.unread_update

@@ -353,7 +353,7 @@ def _update(turn: Turn) -> Outcome:
         pending_breach_at=None if earlier else command.breach_at,
     )
     armed = (Arm(kind=DeadlineKind.BREACH, due_at=command.breach_at),) if earlier else ()
-    facts = {"changed": list(command.changed), "breach_at": command.breach_at}
+    facts = {"changed": list(command.changed), "breach_at": command.breach_at, "bundle": command.bundle}
     return case, (*armed, Send(kind=MessageKind.UPDATE, facts=facts))
 
 

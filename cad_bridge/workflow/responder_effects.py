@@ -46,6 +46,14 @@ def _contact_attempt(turn: Turn) -> Outcome:
     return turn.after, (Tell(type=EventType.CASE_CONTACT_ATTEMPT, data=data),)
 
 
+def _read(turn: Turn) -> Outcome:
+    """For the story of the case too: an incident review asks who knew what, and when."""
+    if not turn.before.unread_update:
+        return turn.after, ()
+    told = Tell(type=EventType.CASE_UPDATED, data={"changed": [], "update_read": True, "by": turn.command.by})
+    return turn.after.evolve(unread_update=False), (told,)
+
+
 def _reject(turn: Turn) -> Outcome:
     command = cast(commands.Reject, turn.command)
     reason = {"code": command.reason_code, "text": command.reason_text}
@@ -118,6 +126,7 @@ EFFECTS: dict[str, Callable[[Turn], Outcome]] = {
     "accept": _accept,
     "start": _start,
     "contact_attempt": _contact_attempt,
+    "read": _read,
     "reject": _reject,
     "complete": _complete,
     "update": _update,

@@ -59,7 +59,8 @@ async def test_our_falls_or_community_service_answers_through_the_proxy(database
         assert len(requested.responses) == 2
         assert "in-progress" in {item["status"] for item in _resources(interim, "Encounter")}
         plan = _resources(final, "CarePlan")[0]
-        codes = [coding["code"] for coding in plan["activity"][0]["outcomeCodeableConcept"][0]["coding"]]
+        concepts = [concept for item in plan["activity"] for concept in item.get("outcomeCodeableConcept", [])]
+        codes = [coding["code"] for concept in concepts for coding in concept.get("coding", [])]
         assert "PATLIFT" in codes
         assert plan["status"] == "completed"
         assert running.sandbox.requester.findings == []
@@ -72,7 +73,11 @@ def lifted() -> dict[str, Any]:
         "arp": "C5",
         "summary": "Lifted from the floor; no injury; daughter stays.",
         "outcome_codes": [{"code": "PATLIFT", "display": "Patient lifted"}],
-        "practitioner": {"name": {"text": "Lena Lifter"}, "role": "Responder"},
+        "practitioner": {
+            "local_identifier": {"value": "L7", "system": "https://falls.example/staff"},
+            "name": {"text": "Lena Lifter"},
+            "role": "Responder",
+        },
     }
 
 

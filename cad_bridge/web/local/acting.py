@@ -78,6 +78,7 @@ _BY_SIDE = {
             "accept",
             "start",
             "contact_attempt",
+            "read",
             "reject",
             "complete",
             "status_planned",

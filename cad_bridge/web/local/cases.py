@@ -45,6 +45,12 @@ class Attempt(ActBody):
     note: str | None = Field(default=None, min_length=1, max_length=4000)
 
 
+class Reading(ActBody):
+    """Which version of the case was read."""
+
+    version: int = Field(ge=1)
+
+
 class Cancellation(ActBody):
     """Why the validation is no longer wanted."""
 
@@ -181,6 +187,13 @@ async def start(case_id: UUID, context: Context, client: Clinician, body: Clinic
 async def contact_attempt(case_id: UUID, body: Attempt, context: Context, client: Clinician) -> dict[str, Any]:
     """Record a failed try to reach the patient. It is no start: the requester is told nothing (APP4-VS-02)."""
     command = commands.ContactAttempt(contact=body.contact, note=body.note, by=who(body, client))
+    return await act(context, client, case_id, command)
+
+
+@router.post("/cases/{case_id}/read")
+async def read_update(case_id: UUID, body: Reading, context: Context, client: Clinician) -> dict[str, Any]:
+    """A clinician has read the requester's update, in the version that they name (docs/lifecycle/validation.md)."""
+    command = commands.ReadUpdate(read_version=body.version, by=who(body, client))
     return await act(context, client, case_id, command)
 
 
