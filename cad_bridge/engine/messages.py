@@ -176,6 +176,9 @@ def _render(stored: StoredCase, send: Send, envelope: Envelope, *, request: byte
     if not stored.case.use_case.is_validation:
         encounter = own_encounter(stored) if stored.case.side is Side.RESPONDER else None
         return referral_body(stored, send, envelope, request=request, encounter=encounter)
+    if send.facts.get("bundle") is not None:
+        ready: bytes = send.facts["bundle"]
+        return ready
     if send.kind is MessageKind.REQUEST:
         return request_bundle(Request.model_validate(stored.content), envelope)
     assert request is not None, "the request is kept with the case"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from cad_bridge.engine.core import Engine, Handled, NoSuchCaseError
+from cad_bridge.engine.ready_messages import is_made_elsewhere
 from cad_bridge.engine.requests import FieldProblem, RequestRefusedError
 from cad_bridge.fhir.content import Request
 from cad_bridge.protocol.services import canonical
@@ -22,6 +23,9 @@ async def update_request(engine: Engine, case_id: UUID, content: Request, *, by:
         if loaded is None:
             raise NoSuchCaseError
         stored = loaded.stored
+        if is_made_elsewhere(stored.conversation):
+            problem = FieldProblem("", "the case was opened by a BaRS message of the CAD's own: update it by one")
+            raise RequestRefusedError(problem, status=409)
         refuse_another_case(stored, content)
         if content.breach_at is None or content.breach_at <= engine.now():
             raise RequestRefusedError(FieldProblem("breach_at", "must be given and lie in the future"))

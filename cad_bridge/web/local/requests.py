@@ -13,13 +13,15 @@ from cad_bridge.engine.requests import FieldProblem, IdempotencyKey, RequestRefu
 from cad_bridge.engine.updates import update_request
 from cad_bridge.fhir import content
 from cad_bridge.web.context import Client, WebContext
-from cad_bridge.web.local import referrals
+from cad_bridge.web.local import ready, referrals
 from cad_bridge.web.local.access import Cad, Context, visible_case
 from cad_bridge.web.local.views import case_view
 from cad_bridge.web.problems import does_not_fit, refused
 from cad_bridge.workflow.vocabulary import Side
 
 router = APIRouter(tags=["requests"])
+# Before their twins for plain JSON, which would take any body.
+router.include_router(ready.router)
 
 
 @router.post("/validation-requests", status_code=201)
@@ -34,7 +36,8 @@ async def open_validation(
     """Ask a CAS, falls or community service to validate a case.
 
     201 means: stored, the failsafe armed, the message on its way. It does not mean that the responder has it; move
-    the case to the pending stack only when `case.acknowledged` has come.
+    the case to the pending stack only when `case.acknowledged` has come. A body of the type `application/fhir+json` is
+    a BaRS message of the CAD's own: it is checked as a received one is, and sent byte for byte.
     """
     key = None
     if idempotency_key is not None:

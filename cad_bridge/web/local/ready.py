@@ -1,0 +1,74 @@
+"""The same calls with a ready BaRS message as their body: `Content-Type: application/fhir+json` (docs/content.md)."""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+from hashlib import sha256
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Header, Request, Response
+from fastapi.routing import APIRoute
+from starlette.routing import Match
+
+from cad_bridge.engine.ready_messages import open_ready, update_ready
+from cad_bridge.engine.requests import IdempotencyKey, RequestRefusedError
+from cad_bridge.web.local.access import Cad, Context, visible_case
+from cad_bridge.web.local.views import case_view
+from cad_bridge.web.problems import does_not_fit, refused
+from cad_bridge.workflow.vocabulary import Side
+
+MEDIA_TYPE = b"application/fhir+json"
+
+
+class FhirRoute(APIRoute):
+    """A route that is there for bodies of FHIR only; its twin takes plain JSON."""
+
+    def matches(self, scope: MutableMapping[str, Any]) -> tuple[Match, MutableMapping[str, Any]]:
+        """No match unless the body is announced as FHIR."""
+        given = dict(scope.get("headers", [])).get(b"content-type", b"")
+        if given.partition(b";")[0].strip().lower() != MEDIA_TYPE:
+            return Match.NONE, {}
+        return super().matches(scope)
+
+
+router = APIRouter(route_class=FhirRoute, include_in_schema=False)
+
+
+@router.post("/validation-requests", status_code=201)
+async def open_validation(
+    request: Request,
+    response: Response,
+    context: Context,
+    client: Cad,
+    idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200)] = None,
+) -> dict[str, Any]:
+    """Ask by a message that the CAD made: held against the rules for received ones, and sent byte for byte."""
+    raw = await request.body()
+    key = None
+    if idempotency_key is not None:
+        key = IdempotencyKey(client=client.name, key=idempotency_key, body_sha256=sha256(raw).hexdigest())
+    try:
+        opened = await open_ready(context.engine, raw, services=client.services, by=client.name, key=key)
+    except RequestRefusedError as error:
+        raise refused(error) from None
+    response.headers["Location"] = f"/api/v1/cases/{opened.stored.id}"
+    if opened.repeated:
+        response.headers["Idempotency-Replayed"] = "true"
+    return case_view(opened.stored)
+
+
+@router.post("/cases/{case_id}/update", status_code=202)
+async def update(case_id: UUID, request: Request, context: Context, client: Cad) -> dict[str, Any]:
+    """Update a case that was opened by a message; read back first and then sent byte for byte."""
+    stored = await visible_case(context, client, case_id)
+    if stored.case.side is not Side.REQUESTER or not stored.case.use_case.is_validation:
+        raise does_not_fit("Only a validation of ours can be updated by a message.")
+    try:
+        raw = await request.body()
+        handled = await update_ready(context.engine, case_id, raw, services=client.services, by=client.name)
+    except RequestRefusedError as error:
+        raise refused(error) from None
+    if handled.decision.refusal is not None:
+        raise does_not_fit(handled.decision.refusal.why)
+    return case_view(handled.stored)
