@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cad_bridge.clock import DatabaseClock
+from cad_bridge.delivery.addresses import Addresses, RoutePolicy
 from cad_bridge.delivery.calls import BarsCalls
 from cad_bridge.delivery.loop import WorkLoop
 from cad_bridge.delivery.outbox import Outbox
@@ -133,7 +134,7 @@ def _assemble(  # noqa: PLR0917 - the composition root puts everything together
     tokens = _tokens(config.bars, transport, now)
     outbox = Outbox(
         engine,
-        BarsCalls(transport, base_url=config.bars.base_url, tokens=tokens),
+        _addresses(config.bars, engine, transport, tokens),
         node=node,
         negotiation=config.bars.negotiation,
     )
@@ -188,6 +189,12 @@ async def _stop(service: Service) -> None:
     await service.listener.stop()
     await service.timers.stop()
     await nodes.forget(service.engine.database, node_name())
+
+
+def _addresses(bars: BarsSection, engine: Engine, transport: Transport, tokens: TokenSource | None) -> Addresses:
+    proxy = BarsCalls(transport, base_url=bars.base_url, tokens=tokens)
+    policy = RoutePolicy(direct=bars.direct, known_services_only=bars.known_services_only)
+    return Addresses(engine, proxy, transport=transport, policy=policy)
 
 
 def _tokens(bars: BarsSection, transport: Transport, now: Callable[[], datetime]) -> TokenSource | None:

@@ -7,6 +7,7 @@ request: an update or a cancellation may arrive where the catalogue is out of da
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -26,6 +27,8 @@ from cad_bridge.protocol.answers import Answer, Origin, Verdict
 from cad_bridge.protocol.services import canonical
 from cad_bridge.store.rows import Parcel
 from cad_bridge.workflow.vocabulary import MessageKind
+
+log = logging.getLogger(__name__)
 
 _PHONE = "hand the case over by phone"
 _INACTIVE = f"The endpoint catalogue says that the chosen service takes no messages now. Choose another, or {_PHONE}."
@@ -55,10 +58,18 @@ class Addresses:
 
     async def calls_for(self, parcel: Parcel) -> BarsCalls | Answer:
         """The server to talk to about a parcel, or the answer that it gets without any call."""
-        entries, now = await self._engine.discovery.catalogue.entries(), self._engine.now()
+        try:
+            entries = await self._engine.discovery.catalogue.entries()
+        except Exception:
+            # No case waits for our copy of the catalogue to be mended: the proxy has its own.
+            log.exception("the endpoint catalogue could not be read")
+            return self._proxy
+        return self._route(parcel, entries)
+
+    def _route(self, parcel: Parcel, entries: tuple[CatalogueEntry, ...]) -> BarsCalls | Answer:
         is_new = parcel.kind == MessageKind.REQUEST and not parcel.attempts
         try:
-            return self._at(resolve(parcel.remote_service, entries, at=now))
+            return self._at(resolve(parcel.remote_service, entries, at=self._engine.now()))
         except WithheldAddressError:
             return self._proxy
         except UnknownServiceError:

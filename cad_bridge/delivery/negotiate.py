@@ -53,16 +53,15 @@ class Cleared:
 class Negotiator:
     """Asks services what they take, and remembers."""
 
-    def __init__(self, engine: Engine, calls: BarsCalls, *, mode: Mode) -> None:
+    def __init__(self, engine: Engine, *, mode: Mode) -> None:
         self._engine = engine
-        self._calls = calls
         self._mode = mode
 
-    async def clear(self, parcel: Parcel) -> Cleared:
+    async def clear(self, parcel: Parcel, calls: BarsCalls) -> Cleared:
         """Negotiate for a request that has not been tried yet; every other message follows one that was."""
         if self._mode == "off" or parcel.kind != MessageKind.REQUEST or parcel.attempts or parcel.checked:
             return Cleared(parcel=parcel)
-        found = await self._known(parcel) or await self._ask(parcel)
+        found = await self._known(parcel) or await self._ask(parcel, calls)
         if isinstance(found, Answer):
             return Cleared(parcel=parcel, instead=found)
         if found.advice is not None:
@@ -77,10 +76,10 @@ class Negotiator:
             now=self._engine.now(),
         )
 
-    async def _ask(self, parcel: Parcel) -> Negotiated | Answer:
-        statement = await self._get(parcel, "/metadata")
+    async def _ask(self, parcel: Parcel, calls: BarsCalls) -> Negotiated | Answer:
+        statement = await self._get(parcel, calls, "/metadata")
         query = urlencode(definition_query(service_id=parcel.remote_service, use_case=parcel.use_case))
-        definitions = await self._get(parcel, f"/MessageDefinition?{query}")
+        definitions = await self._get(parcel, calls, f"/MessageDefinition?{query}")
         for called in (statement, definitions):
             if called.answer.verdict in {Verdict.RETRY, Verdict.RENEW_TOKEN} and self._mode == "strict":
                 return called.answer
@@ -98,9 +97,9 @@ class Negotiator:
         )
         return found
 
-    async def _get(self, parcel: Parcel, path: str) -> Called:
+    async def _get(self, parcel: Parcel, calls: BarsCalls, path: str) -> Called:
         writer = self._engine.writer
-        return await self._calls.get(
+        return await calls.get(
             path, writer.read_headers(parcel.local_service, parcel.remote_service, parcel.correlation_id)
         )
 

@@ -15,11 +15,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
+from cad_bridge.delivery.addresses import Addresses
 from cad_bridge.delivery.backoff import backoff
-from cad_bridge.delivery.calls import BarsCalls, Called
+from cad_bridge.delivery.calls import Called
 from cad_bridge.delivery.negotiate import Mode, Negotiator
 from cad_bridge.delivery.readback import CHECKED_KINDS, ReadBefore
 from cad_bridge.engine.core import Engine
+from cad_bridge.engine.endpoint_health import note_attempt
 from cad_bridge.engine.outcomes import Told, outcome_of
 from cad_bridge.protocol.answers import Answer
 from cad_bridge.store import claims, queries
@@ -46,21 +48,21 @@ class DeliveryState:
 
 
 class Outbox:
-    """Sends what is in the outbox through the BaRS proxy."""
+    """Sends what is in the outbox: through the BaRS proxy, or where `Addresses` says."""
 
     def __init__(
         self,
         engine: Engine,
-        calls: BarsCalls,
+        addresses: Addresses,
         *,
         node: str,
         negotiation: Mode = "off",
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._engine = engine
-        self._calls = calls
-        self._read_before = ReadBefore(engine, calls)
-        self._negotiator = Negotiator(engine, calls, mode=negotiation)
+        self._addresses = addresses
+        self._read_before = ReadBefore(engine)
+        self._negotiator = Negotiator(engine, mode=negotiation)
         self._node = node
         self._chance = chance
         self._under_way: set[asyncio.Task[None]] = set()
@@ -111,16 +113,16 @@ class Outbox:
         await self._settle(parcel, called.answer, called.body, took_ms=took_ms)
 
     async def _prepare_and_post(self, parcel: Parcel) -> Called:
-        cleared = await self._negotiator.clear(parcel)
+        calls = await self._addresses.calls_for(parcel)
+        if isinstance(calls, Answer):
+            return Called(answer=calls)
+        cleared = await self._negotiator.clear(parcel, calls)
         if cleared.instead is not None:
             return Called(answer=cleared.instead)
-        checked = await self._read_before.check(cleared.parcel)
+        checked = await self._read_before.check(cleared.parcel, calls)
         if checked.instead is not None:
             return Called(answer=checked.instead)
-        return await self._post(checked.parcel)
-
-    async def _post(self, parcel: Parcel) -> Called:
-        return await self._calls.post_message(parcel.body, parcel.headers)
+        return await calls.post_message(checked.parcel.body, checked.parcel.headers)
 
     async def _still_wanted(self, parcel: Parcel) -> bool:
         """A request that nobody waits for any more would only start work; what follows one never sent is moot, too."""
@@ -157,6 +159,7 @@ class Outbox:
                 work.settle_message(parcel.message_id, status=answer.http_status, answer=body)
             for command in told.commands:
                 await engine.decide_in(work, loaded, command, change=told.change)
+            await note_attempt(work.connection, parcel.remote_service, answer, at=now, why=_error(answer))
             await work.commit()
         self._count(parcel, told, answer)
 
@@ -188,7 +191,5 @@ class Outbox:
 
 def _error(answer: Answer) -> str:
     """Status and codes for the log and the case page; never the other side's own words, which may name a patient."""
-    if answer.http_status is None:
-        return "no answer"
-    codes = " ".join(part for part in (answer.code, answer.issue_code) if part)
-    return f"{answer.http_status} {codes}".strip()
+    known = (str(answer.http_status or ""), answer.code, answer.issue_code)
+    return " ".join(part for part in known if part) or "no answer"

@@ -31,11 +31,10 @@ class Checked:
 class ReadBefore:
     """Reads a request back once, before the first try of a message that changes it."""
 
-    def __init__(self, engine: Engine, calls: BarsCalls) -> None:
+    def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._calls = calls
 
-    async def check(self, parcel: Parcel) -> Checked:
+    async def check(self, parcel: Parcel, calls: BarsCalls) -> Checked:
         """Read, and stop unless the request is active there (CORE-CAN-02).
 
         Without the id that the other side issued (its 200 never reached us) there is nothing to read by: the message
@@ -45,7 +44,7 @@ class ReadBefore:
         if parcel.kind not in CHECKED_KINDS or parcel.checked or parcel.service_request_id is None:
             return Checked(parcel=parcel)
         headers = self._engine.writer.read_headers(parcel.local_service, parcel.remote_service, parcel.correlation_id)
-        called = await self._calls.get(f"/ServiceRequest/{parcel.service_request_id}", headers)
+        called = await calls.get(f"/ServiceRequest/{parcel.service_request_id}", headers)
         if not called.answer.is_delivered:
             return Checked(parcel=parcel, instead=called.answer)
         if _status(called.body) != "active":

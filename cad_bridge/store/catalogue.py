@@ -45,11 +45,12 @@ async def revision(connection: AsyncConnection) -> int:
 
 async def current(connection: AsyncConnection, kind: str) -> list[dict[str, Any]]:
     """All resources of a kind as they are now, by id."""
+    later = VERSIONS.alias()
+    newest_version = select(func.max(later.c.version)).where(later.c.kind == kind, later.c.id == VERSIONS.c.id)
     query = (
         _versions()
-        .distinct(VERSIONS.c.id)
-        .where(VERSIONS.c.kind == kind)
-        .order_by(VERSIONS.c.id, VERSIONS.c.version.desc())
+        .where(VERSIONS.c.kind == kind, VERSIONS.c.version == newest_version.scalar_subquery())
+        .order_by(VERSIONS.c.id)
     )
     found = [_version(row) for row in await connection.execute(query)]
     return [version.resource for version in found if version.resource is not None]
