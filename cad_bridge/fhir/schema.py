@@ -15,7 +15,7 @@ import jsonschema_rs
 
 from cad_bridge.fhir.bindings import CODE_BINDINGS, CONCEPT_BINDINGS, VALUE_SETS, class_element
 from cad_bridge.fhir.schema_fields import Field, fields_of, is_resource
-from cad_bridge.fhir.schema_primitives import PRIMITIVES, WholeNumber
+from cad_bridge.fhir.schema_primitives import PRIMITIVES, REFERENCE, WholeNumber
 from cad_bridge.fhir.schema_types import MESSAGE_TYPES, NEIGHBOUR_TYPES
 
 COMPILED_TYPES = MESSAGE_TYPES + NEIGHBOUR_TYPES
@@ -25,6 +25,11 @@ _CODES = {class_element(path): VALUE_SETS.get(name) for path, name in CODE_BINDI
 _CONCEPTS = {class_element(path): binding for path, binding in CONCEPT_BINDINGS.items()}
 ANY_RESOURCE = "AnyResource"
 _WITHOUT_EXTENSION = frozenset({("Extension", "url")})
+_SAYS_SOMETHING = {
+    "anyOf": [{"minProperties": 2}, {"minProperties": 1, "not": {"required": ["id"]}}],
+    "$comment": "ele-1|",
+}
+"""An element has a value or children, an id alone is neither."""
 
 
 @cache
@@ -106,7 +111,7 @@ def _object(type_name: str, fields: tuple[Field, ...]) -> dict[str, Any]:
         properties["resourceType"] = {"const": type_name}
         schema["required"].append("resourceType")
     schema["allOf"] = [
-        True,
+        True if is_resource(type_name) else _SAYS_SOMETHING,
         *(_demand(f.name, _spellings(f)) for f in fields if f.is_required and _may_be_extended(type_name, f)),
     ]
     if type_name == "Extension":
@@ -120,6 +125,8 @@ def _may_be_extended(type_name: str, field: Field) -> bool:
 
 
 def _element(type_name: str, field: Field) -> dict[str, Any]:
+    if (type_name, field.name) == ("Reference", "reference"):
+        return {"allOf": [PRIMITIVES["string"], {"pattern": REFERENCE, "$comment": "reference-form|"}]}
     if field.primitive:
         schema = _primitive(type_name, field)
     elif field.complex_type:
@@ -128,7 +135,7 @@ def _element(type_name: str, field: Field) -> dict[str, Any]:
             schema |= _concept(*_CONCEPTS[type_name, field.name])
     else:
         schema = {"$ref": f"#/$defs/{ANY_RESOURCE}"}
-    return {"type": "array", "items": schema} if field.is_list else schema
+    return {"type": "array", "items": schema, "minItems": 1} if field.is_list else schema
 
 
 def _primitive(type_name: str, field: Field) -> dict[str, Any]:
@@ -155,7 +162,7 @@ def _concept(system: str, value_set: str) -> dict[str, Any]:
 def _primitive_extension(field: Field) -> dict[str, Any]:
     schema: dict[str, Any] = {"$ref": "#/$defs/Element"}
     if field.is_list:
-        return {"type": "array", "items": {"anyOf": [schema, {"type": "null"}]}}
+        return {"type": "array", "items": {"anyOf": [schema, {"type": "null"}]}, "minItems": 1}
     return schema
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cad_bridge.fhir.bindings import MEDIA_TYPE
+from cad_bridge.fhir.schema_types import RESOURCE_TYPES
 
 _YEAR = r"(?:[1-9][0-9]{3}|0(?:[1-9][0-9]{2}|0(?:[1-9][0-9]|0[1-9])))"
 _MONTH = r"(?:0[1-9]|1[0-2])"
@@ -29,7 +30,14 @@ CODE = r"^[^\s]+(?:\s[^\s]+)*$"
 ID = r"^[A-Za-z0-9\-.]{1,64}$"
 URI = r"^\S+$"
 OID = r"^urn:oid:[0-2](?:\.(?:0|[1-9][0-9]*))+$"
-UUID = r"^urn:uuid:[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
+_UUID = r"urn:uuid:[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
+UUID = f"^{_UUID}$"
+_ID = r"[A-Za-z0-9\-.]{1,64}"
+REFERENCE = (
+    rf"^(?:{_UUID}|urn:oid:[0-2](?:\.[0-9]+)+|#[A-Za-z0-9\-.]{{0,64}}|https?://\S+|{_ID}"
+    rf"|(?:{'|'.join(RESOURCE_TYPES)})/{_ID}(?:/_history/{_ID})?(?:#{_ID})?)$"
+)
+"""The forms of a literal reference. A bare id stands for a journey in Encounter.episodeOfCare (X-62)."""
 BASE64 = (
     r"^\s*(?:[A-Za-z0-9+/]\s*[A-Za-z0-9+/]\s*[A-Za-z0-9+/]\s*[A-Za-z0-9+/]\s*)*"
     r"(?:[A-Za-z0-9+/]\s*[A-Za-z0-9+/]\s*(?:[A-Za-z0-9+/]\s*=|=\s*=)\s*)?$"

@@ -50,7 +50,7 @@ def check_structure(
     text = read_json(raw, max_bytes=max_bytes, max_depth=max_depth)
     if text.value is None:
         return StructureResult(bundle=None, issues=text.issues)
-    return StructureResult(bundle=text.value, issues=limited(_issues(text.value)))
+    return StructureResult(bundle=text.value, issues=limited(_issues(text.value, text.compact)))
 
 
 def warm_up() -> None:
@@ -84,13 +84,13 @@ _MORE = Issue(
 )
 
 
-def _issues(bundle: dict[str, Any]) -> Iterator[Issue]:
+def _issues(bundle: dict[str, Any], compact: bytes) -> Iterator[Issue]:
     if bundle.get("resourceType") != "Bundle":
         yield _not_a_bundle()
         return
     if not message_validator().is_valid(bundle):
         yield from explain_message(bundle)
-    walked = walk(bundle)
+    walked = walk(bundle, compact)
     yield from _unusual(bundle, walked.unusual)
     yield from as_issues(bundle, walked.findings)
 

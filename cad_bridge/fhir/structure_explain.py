@@ -72,10 +72,12 @@ def explain_message(bundle: dict[str, Any]) -> Iterator[Issue]:
     """
     entries = bundle.get("entry")
     schema = message_schema()
-    if not isinstance(entries, list):
+    if not isinstance(entries, list) or not entries:
         yield from _explain(message_validator(), bundle, schema, ())
         return
-    yield from _explain(message_validator(), {**bundle, "entry": []}, schema, ())
+    own = {key: value for key, value in bundle.items() if key != "entry"}
+    if not message_validator().is_valid(own):
+        yield from _explain(message_validator(), own, schema, ())
     for index, entry in enumerate(entries):
         if not entry_validator().is_valid(entry):
             yield from _explain(entry_validator(), entry, schema, ("entry", index))
@@ -203,6 +205,7 @@ _KINDS: Mapping[str, Callable[[jsonschema_rs.ValidationError, Schema], _Explanat
     "const": _constant,
     "enum": _enum,
     "maximum": _OUT_OF_RANGE,
+    "minItems": _always("structure", "ele-1", "A list may not be empty; it is left out instead."),
     "minLength": _always("value", "r4-format", "A text may not be empty."),
     "minimum": _OUT_OF_RANGE,
     "pattern": _pattern,
@@ -218,6 +221,10 @@ _RULES: Mapping[str, Callable[[str], _Explanation]] = {
     "choice": lambda choice: _Explanation(
         "structure", "r4-choice", f"{choice}[x] is there in more than one type.", choice
     ),
+    "ele-1": lambda _: _Explanation("structure", "ele-1", "An element must have a value or children."),
     "ext-1": lambda _: _Explanation("invariant", "ext-1", "An extension has either one value or extensions."),
+    "reference-form": lambda _: _Explanation(
+        "value", "reference-form", "This is no form of a reference, or it names no resource type of FHIR R4."
+    ),
     "required": _missing,
 }
