@@ -113,13 +113,18 @@ class Catalogue:
 
     # --- reading -----------------------------------------------------------------------------------
 
-    async def entries(self) -> tuple[CatalogueEntry, ...]:
-        """Every service with its address and use cases; joined anew only when the catalogue has changed."""
-        async with self._database.connect() as connection:
-            revision = await catalogue.revision(connection)
-            known = self._joined
-            if known is None or known.revision != revision:
-                known = self._joined = _Joined(revision, await self._join(connection))
+    async def entries(self, connection: AsyncConnection | None = None) -> tuple[CatalogueEntry, ...]:
+        """Every service with its address and use cases; joined anew only when the catalogue has changed.
+
+        Who is in a transaction gives its connection: waiting for a second one while holding a first can lock up all.
+        """
+        if connection is None:
+            async with self._database.connect() as own:
+                return await self.entries(own)
+        revision = await catalogue.revision(connection)
+        known = self._joined
+        if known is None or known.revision != revision:
+            known = self._joined = _Joined(revision, await self._join(connection))
         return known.entries
 
     async def _join(self, connection: AsyncConnection) -> tuple[CatalogueEntry, ...]:

@@ -74,10 +74,10 @@ class Discovery:
             return replace(by_place, chosen=None, confirm=(unknown, *confirm_needed("", by_place.answer)))
         return replace(by_place, chosen=named, confirm=confirm_needed(named.ods_code, by_place.answer))
 
-    async def entry(self, service_id: str) -> CatalogueEntry | None:
+    async def entry(self, service_id: str, connection: AsyncConnection | None = None) -> CatalogueEntry | None:
         """What is known of a service, an active entry before others; None for one that nobody knows."""
         wanted = parse_token(service_id)
-        known = [item for item in await self.catalogue.entries() if same_identifier(wanted, item.token)]
+        known = [item for item in await self.catalogue.entries(connection) if same_identifier(wanted, item.token)]
         return min(known, key=lambda item: not item.is_active(self._now()), default=None)
 
     async def record(
@@ -104,7 +104,7 @@ class Discovery:
         Raises:
             ManualChoiceError: no reason, or nobody's name.
         """
-        entry = await self.entry(service_id)
+        entry = await self.entry(service_id, connection)
         made = manual_choice(
             entry.ods_code if entry is not None else "",
             service_id=service_id,

@@ -12,6 +12,7 @@ import orjson
 from sqlalchemy import text
 
 from cad_bridge.engine.core import Engine
+from cad_bridge.engine.location import location_warnings
 from cad_bridge.engine.messages import own_encounter
 from cad_bridge.engine.verdicts import Reply, issue_as_json
 from cad_bridge.fhir.build_acknowledgement import acknowledgement_bundle
@@ -66,14 +67,13 @@ class Inbound:
         return None if action is None else action(self)
 
     def _opened(self, stored: StoredCase, content: ReceivedRequest) -> StoredCase:
-        """A new case with what its kind of conversation adds."""
-        del content
-        return stored
+        """A new case with what its kind of conversation adds: here, what is doubtful about the place (H04)."""
+        found = location_warnings(content.incident_location, sources=self.engine.discovery.sources)
+        return stored.evolve(warnings=(*stored.warnings, *(issue_as_json(issue) for issue in found)))
 
     def _updated(self, stored: StoredCase, content: ReceivedRequest) -> StoredCase:
         """The same for a case that an update has changed."""
-        del content
-        return stored
+        return self._opened(stored, content)
 
     # --- requests: we are the responder ------------------------------------------------------------
 
