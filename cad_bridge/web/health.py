@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -10,6 +11,9 @@ from fastapi.responses import JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 from sqlalchemy import text
 
+from cad_bridge.discovery.catalogue.health import EndpointHealth
+from cad_bridge.engine.apply import as_json
+from cad_bridge.engine.endpoint_health import endpoint_health
 from cad_bridge.store.nodes import FailsafeHealth, failsafe_health
 from cad_bridge.web.context import context_of
 
@@ -34,10 +38,13 @@ async def ready(request: Request) -> JSONResponse:
 
 @router.get("/health/failsafe")
 async def failsafe(request: Request) -> JSONResponse:
-    """How the failsafe stands in the whole installation, and what has not been delivered."""
+    """How the failsafe stands in the whole installation, what has not been delivered, and how endpoints are doing."""
     context = context_of(request)
     health = await failsafe_health(context.database)
-    return _answer(health.faults(now=context.now()), _figures(health))
+    endpoints = [endpoint_view(record) for record in await endpoint_health(context.database)]
+    boundaries = context.engine.discovery.boundaries.current.version
+    more = {"endpoints": endpoints, "boundary_version": boundaries}
+    return _answer(health.faults(now=context.now()), _figures(health) | more)
 
 
 def _figures(health: FailsafeHealth) -> dict[str, Any]:
@@ -72,6 +79,7 @@ async def metrics(request: Request) -> Response:
         Gauge(f"cad_bridge_{name}", meaning, registry=registry).set(value)
     for name, value in context.figures().items():
         Gauge(f"cad_bridge_{name}", "Counted by this node.", registry=registry).set(value)
+    _add_endpoints(registry, await endpoint_health(context.database))
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 
@@ -82,3 +90,37 @@ def _gauges(health: FailsafeHealth, *, now: datetime) -> dict[str, tuple[str, fl
         gauges["failsafe_sweep_age_seconds"] = ("Seconds since the last good sweep of any node.", age)
     overdue = max(0.0, (now - health.oldest_due).total_seconds()) if health.oldest_due else 0.0
     return gauges | {"failsafe_overdue_seconds": ("How long the oldest due deadline has been waiting.", overdue)}
+
+
+def endpoint_view(record: EndpointHealth) -> dict[str, Any]:
+    """How sending to one service has gone of late. A service that fails says nothing about the failsafe."""
+    view: dict[str, Any] = as_json(
+        {
+            "service_id": record.service_id,
+            "state": record.state,
+            "last_success_at": record.last_success_at,
+            "last_failure_at": record.last_failure_at,
+            "failures_since_success": record.failures_since_success,
+            "last_failure": record.last_failure or None,
+        }
+    )
+    return view
+
+
+def _add_endpoints(registry: CollectorRegistry, records: Iterable[EndpointHealth]) -> None:
+    failures = Gauge(
+        "cad_bridge_endpoint_failures",
+        "Attempts to deliver to a service that failed since the last that succeeded.",
+        ["service"],
+        registry=registry,
+    )
+    success = Gauge(
+        "cad_bridge_endpoint_last_success_timestamp_seconds",
+        "When a message last reached a service.",
+        ["service"],
+        registry=registry,
+    )
+    for record in records:
+        failures.labels(record.service_id).set(record.failures_since_success)
+        if record.last_success_at is not None:
+            success.labels(record.service_id).set(record.last_success_at.timestamp())

@@ -9,8 +9,8 @@ from fastapi import APIRouter
 
 from cad_bridge.discovery.catalogue.entries import CatalogueEntry
 from cad_bridge.discovery.catalogue.health import EndpointHealth
-from cad_bridge.engine.apply import as_json
 from cad_bridge.engine.endpoint_health import endpoint_health
+from cad_bridge.web.health import endpoint_view
 from cad_bridge.web.local.access import Context, Reader
 
 router = APIRouter(tags=["discovery"])
@@ -39,7 +39,7 @@ def _entry(entry: CatalogueEntry, health: Mapping[str, EndpointHealth], *, activ
         "status": entry.status,
         "active": active,
         "in_catalogue": entry.endpoint_id is not None,
-        "health": _health(record),
+        "health": endpoint_view(record),
     }
 
 
@@ -52,17 +52,4 @@ def _stranger(record: EndpointHealth) -> dict[str, Any]:
         "active": None,
         "in_catalogue": False,
     }
-    return {"service_id": record.service_id, **nothing, "health": _health(record)}
-
-
-def _health(record: EndpointHealth) -> dict[str, Any]:
-    view: dict[str, Any] = as_json(
-        {
-            "state": record.state,
-            "last_success_at": record.last_success_at,
-            "last_failure_at": record.last_failure_at,
-            "failures_since_success": record.failures_since_success,
-            "last_failure": record.last_failure or None,
-        }
-    )
-    return view
+    return {"service_id": record.service_id, **nothing, "health": endpoint_view(record)}
