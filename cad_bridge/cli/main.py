@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from cad_bridge.cli import checking, demo, geography, people, serving, telling
+from cad_bridge.cli import catalogue, checking, demo, geography, people, serving, telling
 from cad_bridge.settings import ConfigurationError
 from cad_bridge.store.embedded import EmbeddedDatabaseError
 
@@ -29,6 +29,7 @@ app.command("replay")(telling.replay)
 app.command("locate", context_settings={"ignore_unknown_options": True})(geography.locate)
 app.add_typer(geography.polygons, name="polygons")
 app.add_typer(geography.uprns, name="uprns")
+app.add_typer(catalogue.catalogue, name="catalogue")
 app.command("sandbox")(demo.sandbox)
 app.command("demo")(demo.demo)
 app.command("hash-password")(people.hash_password)
