@@ -105,7 +105,7 @@ class Catalogue:
         new_id: Callable[[], UUID],
         configured: Configured | None = None,
     ) -> None:
-        self._database = database
+        self.database = database
         self._now = now
         self._new_id = new_id
         self._configured = configured or Configured()
@@ -119,7 +119,7 @@ class Catalogue:
         Who is in a transaction gives its connection: waiting for a second one while holding a first can lock up all.
         """
         if connection is None:
-            async with self._database.connect() as own:
+            async with self.database.connect() as own:
                 return await self.entries(own)
         revision = await catalogue.revision(connection)
         known = self._joined
@@ -138,12 +138,12 @@ class Catalogue:
 
     async def all_of(self, kind: str) -> list[Resource]:
         """All resources of a kind, by id."""
-        async with self._database.connect() as connection:
+        async with self.database.connect() as connection:
             return await catalogue.current(connection, kind)
 
     async def read(self, kind: str, id_: str) -> Resource:
         """One resource. Raises NoSuchResourceError."""
-        async with self._database.connect() as connection:
+        async with self.database.connect() as connection:
             newest = await catalogue.newest(connection, kind, id_)
         if newest is None or newest.resource is None:
             raise NoSuchResourceError
@@ -151,7 +151,7 @@ class Catalogue:
 
     async def history(self, kind: str, id_: str) -> list[CatalogueVersion]:
         """All versions of a resource, the newest first. Raises NoSuchResourceError where there never was one."""
-        async with self._database.connect() as connection:
+        async with self.database.connect() as connection:
             versions = await catalogue.history(connection, kind, id_)
         if not versions:
             raise NoSuchResourceError
@@ -217,7 +217,7 @@ class Catalogue:
     @asynccontextmanager
     async def _changing(self) -> AsyncIterator[AsyncConnection]:
         """A transaction that no other change of the catalogue runs beside; committed unless something is raised."""
-        async with self._database.begin() as connection:
+        async with self.database.begin() as connection:
             await catalogue.lock(connection)
             yield connection
 
