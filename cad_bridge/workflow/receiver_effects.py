@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, cast
 
-from cad_bridge.workflow import commands, referral_commands
+from cad_bridge.workflow import commands, referral_commands, responder_effects
 from cad_bridge.workflow import referral_rows as states
 from cad_bridge.workflow.case import Case, StatusChange, dispatch_by
 from cad_bridge.workflow.effects import Arm, Disarm, Effect, Send, Tell
 from cad_bridge.workflow.policy import Policy
 from cad_bridge.workflow.referral_effects import overdue, with_duty
-from cad_bridge.workflow.requester_effects import Outcome, Turn, escalate
+from cad_bridge.workflow.requester_effects import Outcome, Turn
 from cad_bridge.workflow.vocabulary import (
     DeadlineKind,
     Duty,
@@ -133,12 +133,6 @@ def _status(turn: Turn) -> Outcome:
     return _category_5_status(turn) if turn.after.use_case is UseCase.CAS_REFERRAL else _report(turn)
 
 
-def _contact_attempt(turn: Turn) -> Outcome:
-    command = cast(commands.ContactAttempt, turn.command)
-    data = {"contact": command.contact, "note": command.note, "by": command.by}
-    return turn.after, (Tell(type=EventType.CASE_CONTACT_ATTEMPT, data=data),)
-
-
 def _complete(turn: Turn) -> Outcome:
     """Category 5: the consultation has ended; its outcome is kept here and sent to nobody."""
     command = cast(commands.Complete, turn.command)
@@ -167,15 +161,6 @@ def _response_taken(turn: Turn) -> Outcome:
         return case, ()
     data = {"changed": ["dispatch_duty"], "refusal": "taken"}
     return case.evolve(dispatch_duty=Duty.SENDER), (Tell(type=EventType.CASE_UPDATED, data=data),)
-
-
-def _response_refused(turn: Turn) -> Outcome:
-    command = cast(commands.ResponseRefused, turn.command)
-    data = {"message": command.kind, "attempts": command.attempts, "last_error": command.last_error}
-    return turn.after, (
-        Tell(type=EventType.DELIVERY_FAILED, data=data),
-        escalate(turn, EscalationReason.RESPONSE_UNDELIVERABLE, data=data),
-    )
 
 
 def _update(turn: Turn) -> Outcome:
@@ -228,7 +213,8 @@ EFFECTS = with_duty(
     {
         "accept": _accept,
         "start": _start,
-        "contact_attempt": _contact_attempt,
+        "contact_attempt": responder_effects.EFFECTS["contact_attempt"],
+        "read": responder_effects.EFFECTS["read"],
         "complete": _complete,
         "status_planned": _status,
         "status_in_progress": _status,
@@ -239,7 +225,7 @@ EFFECTS = with_duty(
         "intake_overdue": overdue(EscalationReason.INTAKE_OVERDUE, once=True),
         "dispatch_overdue": overdue(EscalationReason.DISPATCH_OVERDUE, once=False),
         "callback_overdue": overdue(EscalationReason.CALLBACK_OVERDUE, once=False),
-        "response_refused": _response_refused,
+        "response_refused": responder_effects.EFFECTS["response_refused"],
         "response_taken": _response_taken,
     },
     duty_after,

@@ -39,6 +39,7 @@ SENDER_TRIGGERS = (
 )
 RECEIVER_TRIGGERS = (
     "accept",
+    "read",
     "reject",
     "update",
     "cancellation",
@@ -102,7 +103,12 @@ def change_rows(states: tuple[str, ...], open_states: tuple[str, ...]) -> tuple[
 def dispatch_rows(states: tuple[str, ...]) -> tuple[Row, ...]:
     """The sender's CAD sends a resource of its own, which ends the referral."""
     return (
-        *both("dispatch", rest(states, DISPATCHED, CLOSED).split(), DISPATCHED),
+        *both("dispatch", rest(states, COMPLETED, DISPATCHED, CLOSED).split(), DISPATCHED),
+        *(
+            rejects("dispatch", COMPLETED, "The resource has cleared: a new need is a new case.")
+            if COMPLETED in states
+            else ()
+        ),
         *ignores("dispatch", DISPATCHED, "a resource is going already"),
         *rejects("dispatch", CLOSED, "The case is closed; open a new one."),
     )
@@ -121,6 +127,8 @@ def receiver_rows(states: tuple[str, ...], open_states: tuple[str, ...]) -> tupl
     ended = rest(states, *open_states)
     everywhere = " ".join(states)
     return (
+        *stay("read", open_states),
+        *rejects("read", ended, _OVER),
         *stay("update", open_states),
         *rejects("update", ended, _NOT_CURRENT),
         *both("cancellation", open_states, CANCELLED),

@@ -173,4 +173,4 @@ class TwoSides(RuleBasedStateMachine):
 
 
 TestTwoSides = pytest.mark.req("APP6-REF-23", "APP6-REF-24", "APP6-REF-25")(TwoSides.TestCase)
-TestTwoSides.settings = settings(max_examples=300, stateful_step_count=30, deadline=None)
+TestTwoSides.settings = settings(max_examples=400, stateful_step_count=40, deadline=None)

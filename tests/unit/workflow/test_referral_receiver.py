@@ -223,6 +223,14 @@ def test_an_update_takes_the_facts_as_they_are_now(use_case: UseCase, taken: tup
     assert decision.case.unread_update is bool(taken)
 
 
+@pytest.mark.parametrize("use_case", REFERRALS)
+def test_an_update_is_read_by_whoever_has_its_version_before_them(use_case: UseCase) -> None:
+    case = after(received(use_case), ACCEPT, _update())
+    assert case.unread_update
+    assert done(case, commands.ReadUpdate(read_version=case.version - 1)).refusal is not None
+    assert not done(case, commands.ReadUpdate(read_version=case.version)).case.unread_update
+
+
 def test_an_update_that_raises_the_priority_shortens_the_intake() -> None:
     decision = done(received(UseCase.OUT_OF_AREA), _update())
     assert _armed(decision) == {DeadlineKind.INTAKE: NOW + timedelta(minutes=1)}

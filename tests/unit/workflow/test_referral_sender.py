@@ -376,6 +376,12 @@ def test_dispatching_ourselves_takes_the_duty_and_cancels_at_the_receiver(use_ca
     assert [effect.kind for effect in decision.of(Send)] == [MessageKind.CANCELLATION]
 
 
+@pytest.mark.parametrize("use_case", [UseCase.OUT_OF_AREA, UseCase.CALL_ASSIST])
+def test_a_cleared_case_is_not_dispatched_anew(use_case: UseCase) -> None:
+    """The receiver's case has ended and could not be told: both would take themselves for the owner."""
+    assert done(after(sent(use_case), ACKNOWLEDGED, status("finished")), commands.Dispatch()).refusal is not None
+
+
 @pytest.mark.req("APP6-REF-25")
 @pytest.mark.parametrize("taken", [(), (ACKNOWLEDGED,), (ACKNOWLEDGED, status("planned"))])
 def test_mutual_aid_stands_while_we_send_our_own(taken: tuple[commands.Command, ...]) -> None:
