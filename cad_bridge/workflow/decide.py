@@ -24,8 +24,8 @@ from cad_bridge.workflow.case import Case, EscalationFacts
 from cad_bridge.workflow.effects import Decision, Effect, Refusal, RepeatEscalation, SettleEscalation
 from cad_bridge.workflow.policy import Policy
 from cad_bridge.workflow.referral_effects import only
-from cad_bridge.workflow.requester_effects import Outcome, Turn
 from cad_bridge.workflow.table import Kind, Row, StateTable
+from cad_bridge.workflow.turn import Outcome, Turn
 from cad_bridge.workflow.vocabulary import VALIDATION_USE_CASES, Side, UseCase
 
 

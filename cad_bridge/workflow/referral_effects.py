@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from cad_bridge.workflow.case import Case
-from cad_bridge.workflow.requester_effects import Outcome, Turn, escalate
+from cad_bridge.workflow.turn import Outcome, Turn, escalate
 from cad_bridge.workflow.vocabulary import Duty, EscalationReason
 
 Effects = Mapping[str, Callable[[Turn], Outcome]]

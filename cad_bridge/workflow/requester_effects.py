@@ -3,83 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import cast
 
 from cad_bridge.workflow import commands
 from cad_bridge.workflow import validation_requester as states
 from cad_bridge.workflow.case import Case, dispatch_by
-from cad_bridge.workflow.effects import Arm, Disarm, Effect, Escalate, Send, Tell, Withdraw
+from cad_bridge.workflow.effects import Arm, Disarm, Effect, Send, Tell, Withdraw
 from cad_bridge.workflow.policy import Policy
-from cad_bridge.workflow.table import Kind, Row
-from cad_bridge.workflow.vocabulary import DeadlineKind, EscalationReason, EventType, MessageKind, Priority
+from cad_bridge.workflow.requester_finals import final, hand_back, late, review, review_overdue, stop_protection
+from cad_bridge.workflow.turn import Outcome, Turn, escalate, prove_delivery
+from cad_bridge.workflow.vocabulary import DeadlineKind, EscalationReason, EventType, MessageKind
 
 PROTECTED = (states.SENT, states.PENDING, states.IN_PROGRESS, states.AWAITING_REVIEW, states.UNDELIVERED)
 """States in which the breach deadline is armed."""
-_PROTECTING = (DeadlineKind.BREACH, DeadlineKind.DELIVERY, DeadlineKind.DISPATCH, DeadlineKind.REVIEW)
 HELD_BY_RESPONDER = (states.SENT, states.PENDING, states.IN_PROGRESS, states.BREACHED)
 """States in which the responder may still be working, so that ending the case here has to be told there."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
-    """One command being decided: the case before and after the move, the row that spoke, the time and the policy."""
-
-    before: Case
-    after: Case
-    command: commands.Command
-    row: Row
-    now: datetime
-    policy: Policy
-
-    @property
-    def moved(self) -> bool:
-        """Whether the row is a move (to another state or, with consequences, to the same one)."""
-        return self.row.kind is Kind.MOVE
-
-
-Outcome = tuple[Case, tuple[Effect, ...]]
-
-
-def escalate(
-    turn: Turn, reason: EscalationReason, *, key: str | None = None, data: dict[str, Any] | None = None
-) -> Escalate:
-    """An escalation of this turn; without a `key` it may happen again at another version of the case."""
-    return Escalate(
-        reason=reason,
-        key=key or f"{reason}:{turn.after.version}",
-        due_at=getattr(turn.command, "due_at", None),
-        acknowledge_by=turn.now + turn.policy.acknowledge_within,
-        data=data or {},
-    )
-
-
-def stop_protection() -> tuple[Effect, ...]:
-    """Disarm everything that protects an open validation."""
-    return tuple(Disarm(kind=kind) for kind in _PROTECTING)
-
-
-def _hand_back(turn: Turn, case: Case) -> tuple[Effect, ...]:
-    """The duty to dispatch is the requester's again: the breach deadline gives way to the dispatch deadline."""
-    due = turn.now + turn.policy.dispatch_time(case.arp)
-    return (
-        Disarm(kind=DeadlineKind.BREACH),
-        Disarm(kind=DeadlineKind.DELIVERY),
-        Disarm(kind=DeadlineKind.REVIEW),
-        Arm(kind=DeadlineKind.DISPATCH, due_at=due),
-    )
-
-
-def prove_delivery(turn: Turn, remote_case_number: str | None) -> Outcome:
-    """A 200, a 409 duplicate or a genuine response: the responder holds the request (DESIGN section 6)."""
-    case = turn.after
-    news = remote_case_number is not None and case.remote_case_number is None
-    if case.delivered and not news:
-        return case, ()
-    case = case.evolve(delivered=True, remote_case_number=case.remote_case_number or remote_case_number)
-    told = Tell(type=EventType.CASE_ACKNOWLEDGED, data={"remote_case_number": case.remote_case_number})
-    return case, (Disarm(kind=DeadlineKind.DELIVERY), told)
 
 
 def _acknowledged(turn: Turn) -> Outcome:
@@ -108,10 +47,6 @@ def _delivery_overdue(turn: Turn) -> Outcome:
     return turn.after, (escalate(turn, EscalationReason.DELIVERY_UNKNOWN, key=f"delivery-unknown:{turn.after.epoch}"),)
 
 
-def _late(turn: Turn, what: dict[str, Any]) -> tuple[Effect, ...]:
-    return (Tell(type=EventType.RESPONSE_LATE, data=what | {"state": turn.before.state}),)
-
-
 def _interim(turn: Turn) -> Outcome:
     command = cast(commands.InterimReceived, turn.command)
     case, proof = prove_delivery(turn, command.remote_case_number)
@@ -119,7 +54,7 @@ def _interim(turn: Turn) -> Outcome:
         return case, (*proof, Tell(type=EventType.CASE_IN_PROGRESS))
     if turn.before.state == states.IN_PROGRESS:
         return case, proof
-    return case, (*proof, *_late(turn, {"response": "interim"}))
+    return case, (*proof, *late(turn, {"response": "interim"}))
 
 
 def _rejection(turn: Turn) -> Outcome:
@@ -127,144 +62,14 @@ def _rejection(turn: Turn) -> Outcome:
     case, proof = prove_delivery(turn, command.remote_case_number)
     reason = {"code": command.reason_code, "text": command.reason_text}
     if not turn.moved:
-        return case, (*proof, *_late(turn, {"response": "rejection", "reason": reason}))
+        return case, (*proof, *late(turn, {"response": "rejection", "reason": reason}))
     contradicts = turn.before.state == states.COMPLETED
     why = EscalationReason.CONTRADICTORY_FINAL if contradicts else EscalationReason.REJECTED
     return case, (
         *proof,
         Tell(type=EventType.CASE_RETURNED, data={"reason": reason}),
-        *_hand_back(turn, case),
+        *hand_back(turn, case),
         escalate(turn, why, data={"rejection": reason}),
-    )
-
-
-def clock_start_after(case: Case, command: commands.FinalReceived) -> tuple[datetime | None, bool]:
-    """Clock start by the T5 rule, and whether it had to be guessed from the message time (APP4-VS-20, defect V15).
-
-    The same or a lower category keeps the original clock start whatever the response says; a higher one takes the
-    responder's time. A responder that raised the category without moving the clock gets the time of its message.
-    """
-    if command.arp is None or case.arp is None or not command.arp.raises(case.arp):
-        return case.clock_start or command.clock_start, False
-    told = command.clock_start
-    if told is not None and (case.clock_start is None or told > case.clock_start):
-        return told, False
-    return command.message_time or case.clock_start, True
-
-
-def _final_data(command: commands.FinalReceived, case: Case, *, guessed: bool) -> dict[str, Any]:
-    data: dict[str, Any] = {
-        "dispatch_required": command.dispatch_required or command.contradictory,
-        "arp": command.arp,
-        "clock_start": case.clock_start,
-        "clock_start_from_message_time": guessed,
-        "dispatch_by": case.dispatch_by,
-        "outcome": command.outcome,
-    }
-    if command.new_cad_id is not None:
-        data["new_cad_id"] = command.new_cad_id
-    return data
-
-
-def _take_outcome(case: Case, command: commands.FinalReceived) -> tuple[Case, bool]:
-    clock_start, guessed = clock_start_after(case, command)
-    arp = command.arp or case.arp
-    return case.evolve(arp=arp, clock_start=clock_start, dispatch_by=dispatch_by(arp, clock_start)), guessed
-
-
-def _late_final(turn: Turn, case: Case, command: commands.FinalReceived) -> Outcome:
-    """Kept and shown, never acted on by itself; a higher priority than the one acted on escalates anew."""
-    would_be, guessed = _take_outcome(case, command)
-    told = _late(turn, {"response": "final"} | _final_data(command, would_be, guessed=guessed))
-    # A contradictory one counts as asking for dispatch, late as well as in time: the safer of its two readings.
-    asks_for_dispatch = command.dispatch_required or command.contradictory
-    if not (asks_for_dispatch and command.arp is not None and command.arp.raises(case.arp)):
-        return case, told
-    return would_be, (*told, escalate(turn, EscalationReason.PRIORITY_RAISED, data={"arp": command.arp}))
-
-
-def _final(turn: Turn) -> Outcome:
-    command = cast(commands.FinalReceived, turn.command)
-    case, proof = prove_delivery(turn, command.remote_case_number)
-    if not turn.moved:
-        case, effects = _late_final(turn, case, command)
-        return case, (*proof, *effects)
-    if case.state == states.AWAITING_REVIEW:
-        return _await_review(turn, case, command, proof)
-    case, guessed = _take_outcome(case.evolve(pending_final=None), command)
-    effects = _finals_consequences(turn, case, _final_data(command, case, guessed=guessed))
-    return case, (*proof, *effects, *_review_beside(turn, case, command))
-
-
-def _await_review(turn: Turn, case: Case, command: commands.FinalReceived, proof: tuple[Effect, ...]) -> Outcome:
-    """The breach deadline stays armed: a review that never comes must not hold the patient up (DESIGN section 6)."""
-    pending = {
-        "arp": command.arp,
-        "clock_start": command.clock_start.isoformat() if command.clock_start else None,
-        "new_cad_id": command.new_cad_id,
-        "outcome": command.outcome,
-    }
-    told = Tell(type=EventType.CASE_REVIEW_REQUIRED, data=_to_review(command))
-    due = turn.now + turn.policy.review_within
-    return case.evolve(pending_final=pending), (*proof, told, Arm(kind=DeadlineKind.REVIEW, due_at=due))
-
-
-def _review_beside(turn: Turn, case: Case, command: commands.FinalReceived) -> tuple[Effect, ...]:
-    """C1 and C2 go to dispatch at once, and to the hub as well (APP4-VS-24)."""
-    if not command.needs_review or case.state != states.DISPATCH_REQUIRED:
-        return ()
-    told = Tell(type=EventType.CASE_REVIEW_REQUIRED, data=_to_review(command))
-    return (told, Arm(kind=DeadlineKind.REVIEW, due_at=turn.now + turn.policy.review_within))
-
-
-def _to_review(command: commands.FinalReceived) -> dict[str, Any]:
-    return {"dispatch_required": command.dispatch_required, "arp": command.arp, "outcome": command.outcome}
-
-
-def _review(turn: Turn) -> Outcome:
-    """What the hub decided counts as the final outcome; clock start by the same T5 rule, at the time of the review."""
-    command = cast(commands.Review, turn.command)
-    decided = _reviewed_final(turn, command)
-    data = {"dispatch_required": command.dispatch_required, "arp": decided.arp, "amended": command.amended}
-    reviewed = Tell(type=EventType.CASE_REVIEWED, data=data | {"note": command.note, "by": command.by})
-    case, guessed = _take_outcome(turn.after.evolve(pending_final=None), decided)
-    if turn.before.state == case.state:
-        # The case went to dispatch at once; the hub has seen it now, and the dispatch deadline goes on as it was.
-        return case, (reviewed, Disarm(kind=DeadlineKind.REVIEW))
-    return case, (reviewed, *_finals_consequences(turn, case, _final_data(decided, case, guessed=guessed)))
-
-
-def _reviewed_final(turn: Turn, command: commands.Review) -> commands.FinalReceived:
-    pending = dict(turn.before.pending_final or {})
-    told = pending.get("clock_start")
-    return commands.FinalReceived(
-        dispatch_required=command.dispatch_required,
-        contradictory=False,
-        arp=command.arp or Priority.parse(pending.get("arp")) or turn.before.arp,
-        clock_start=datetime.fromisoformat(told) if told else None,
-        message_time=turn.now,
-        new_cad_id=pending.get("new_cad_id"),
-        outcome=pending.get("outcome") or {},
-    )
-
-
-def _review_overdue(turn: Turn) -> Outcome:
-    if not turn.moved:
-        return turn.after, ()
-    return turn.after, (escalate(turn, EscalationReason.REVIEW_OVERDUE),)
-
-
-def _finals_consequences(turn: Turn, case: Case, data: dict[str, Any]) -> tuple[Effect, ...]:
-    told = Tell(type=EventType.CASE_COMPLETED, data=data)
-    if case.state == states.COMPLETED:
-        return (told, *stop_protection())
-    if case.state == states.DISPATCH_REQUIRED:
-        return (told, *_hand_back(turn, case))
-    returned = Tell(type=EventType.CASE_RETURNED, data={"reason": {"code": "contradictory-final", "text": None}} | data)
-    return (
-        returned,
-        *_hand_back(turn, case),
-        escalate(turn, EscalationReason.CONTRADICTORY_FINAL, data={"arp": data["arp"]}),
     )
 
 
@@ -405,13 +210,13 @@ EFFECTS: dict[str, Callable[[Turn], Outcome]] = {
     "delivery_overdue": _delivery_overdue,
     "interim": _interim,
     "rejection": _rejection,
-    "final_closing": _final,
-    "final_dispatch": _final,
-    "final_contradictory": _final,
-    "final_review": _final,
-    "review_dispatch": _review,
-    "review_closing": _review,
-    "review_overdue": _review_overdue,
+    "final_closing": final,
+    "final_dispatch": final,
+    "final_contradictory": final,
+    "final_review": final,
+    "review_dispatch": review,
+    "review_closing": review,
+    "review_overdue": review_overdue,
     "unrecognised": _unrecognised,
     "breach_due": _breach_due,
     "dispatch_overdue": _dispatch_overdue,

@@ -11,7 +11,7 @@ from cad_bridge.workflow import validation_responder as states
 from cad_bridge.workflow.case import Case, dispatch_by
 from cad_bridge.workflow.effects import Arm, Disarm, Effect, Send, Tell
 from cad_bridge.workflow.policy import Policy
-from cad_bridge.workflow.requester_effects import Outcome, Turn, escalate
+from cad_bridge.workflow.turn import Outcome, Turn, escalate
 from cad_bridge.workflow.vocabulary import DeadlineKind, EscalationReason, EventType, MessageKind, UseCase
 
 _TAKEN = Disarm(kind=DeadlineKind.INTAKE)

@@ -12,7 +12,7 @@ from cad_bridge.workflow.case import Case, StatusChange, dispatch_by
 from cad_bridge.workflow.effects import Arm, Disarm, Effect, Escalate, Send, Tell, Withdraw
 from cad_bridge.workflow.policy import Policy
 from cad_bridge.workflow.referral_effects import overdue, with_duty
-from cad_bridge.workflow.requester_effects import Outcome, Turn, escalate, prove_delivery
+from cad_bridge.workflow.turn import Outcome, Turn, escalate, prove_delivery
 from cad_bridge.workflow.vocabulary import DeadlineKind, Duty, EscalationReason, EventType, MessageKind, UseCase
 
 HELD_BY_RECEIVER: Mapping[UseCase, frozenset[str]] = {
