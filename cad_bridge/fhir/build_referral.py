@@ -125,7 +125,7 @@ class CadToCadFrame(ReferralFrame):
 
     def _window(self) -> Json | None:
         """Application 6 has none; a time by which to act is sent where the content has one."""
-        return super()._window() if self.content.breach_at else None
+        return {"end": self.content.breach_at} if self.content.breach_at else None
 
     def _contained_locations(self) -> list[Json]:
         return []

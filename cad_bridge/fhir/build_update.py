@@ -103,7 +103,7 @@ def _retracted(
         changed = {**resource, **_RETRACTED[kind]}
         if "verificationStatus" in _RETRACTED[kind]:
             changed.pop("clinicalStatus", None)  # ait-2, con-5: none where the record was an error
-        is_new = _content(changed) != _content(plain[full_url])
+        is_new = any(plain[full_url].get(name) != value for name, value in _RETRACTED[kind].items())
         yield Entry(full_url, with_last_updated(changed, moment(envelope)) if is_new else resource)
 
 
