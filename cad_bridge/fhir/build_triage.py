@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cad_bridge.fhir import codes
 from cad_bridge.fhir.build_elements import Json, coded, coding, concept, filled, free_coding
-from cad_bridge.fhir.codes import NARRATIVE, ONWARD_REFERRAL, REQUESTERS_SYSTEM, SUMMARY
+from cad_bridge.fhir.codes import NARRATIVE, NOTE, ONWARD_REFERRAL, REQUESTERS_SYSTEM, SUMMARY
 from cad_bridge.fhir.content import Outcome
 from cad_bridge.fhir.content_arp import arp_to_wire
 from cad_bridge.fhir.content_triage import Triage, TriageCodes, TriageSystem
@@ -68,8 +68,10 @@ def _arp(arp: str | None) -> list[Json]:
 
 
 def _texts(summary: str | None, narrative: str | None, notes: tuple[str, ...]) -> list[Json]:
+    """The texts, told apart; a note without a summary says that it is none."""
+    alone = {"id": NOTE} if not (summary or narrative) else {}
     return [
         *([{"id": SUMMARY, "text": summary}] if summary else ()),
         *([{"id": NARRATIVE, "text": narrative}] if narrative else ()),
-        *({"text": note} for note in notes),
+        *({**(alone if index == 0 else {}), "text": note} for index, note in enumerate(notes)),
     ]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cad_bridge.fhir import codes
-from cad_bridge.fhir.codes import NARRATIVE, ONWARD_REFERRAL, REQUESTERS_SYSTEM, SUMMARY
+from cad_bridge.fhir.codes import NARRATIVE, NOTE, ONWARD_REFERRAL, REQUESTERS_SYSTEM, SUMMARY
 from cad_bridge.fhir.content_arp import arp_from_wire
 from cad_bridge.fhir.content_triage import Pathways, TriageSystem
 from cad_bridge.fhir.content_types import Code, Coding
@@ -34,6 +34,8 @@ class Outcomes:
     other: list[Coding] = field(default_factory=list)
     texts: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    is_told_apart: bool = False
+    """Whether the sender says which of its texts is the summary, be it none of them."""
 
     @property
     def pathways(self) -> Pathways | None:
@@ -50,7 +52,7 @@ class Outcomes:
         """Summary, narrative and notes. Texts that nobody told apart are a summary, then notes, in their order."""
         notes = list(self.notes)
         summary = self.texts.get(SUMMARY)
-        if not self.texts and notes:
+        if not self.is_told_apart and notes:
             summary = notes.pop(0)
         return {"summary": summary, "clinical_narrative": self.texts.get(NARRATIVE), "notes": tuple(notes)}
 
@@ -98,6 +100,7 @@ def _read_concept(concept: Node, outcomes: Outcomes) -> None:
     text, kind = concept.child("text").text(), concept.child("id").word
     if text is None or text in displays:
         return
+    outcomes.is_told_apart = outcomes.is_told_apart or kind in {SUMMARY, NARRATIVE, ONWARD_REFERRAL, NOTE}
     if kind in {SUMMARY, NARRATIVE, ONWARD_REFERRAL} and kind not in outcomes.texts:
         outcomes.texts[kind] = text
     else:
