@@ -139,7 +139,10 @@ def _assemble(  # noqa: PLR0917 - the composition root puts everything together
         negotiation=config.bars.negotiation,
     )
     webhooks = Webhooks(engine, webhook_transport)
-    loops: tuple[WorkLoop, ...] = (WorkLoop("outbox", outbox.work_on), WorkLoop("webhooks", webhooks.work))
+    loops: tuple[WorkLoop, ...] = (
+        WorkLoop("outbox", outbox.work_on, finish=outbox.finish),
+        WorkLoop("webhooks", webhooks.work_on, finish=webhooks.finish),
+    )
     boundaries = BoundaryWatch(geography.library, geography.holder) if geography.library is not None else None
     if boundaries is not None:
         loops = (*loops, WorkLoop("boundaries", boundaries.look))
@@ -268,7 +271,7 @@ def _figures(
         "messages_delivered": outbox.state.delivered,
         "messages_retried": outbox.state.retried,
         "messages_refused": outbox.state.refused,
-        "messages_unsettled": outbox.state.failures,
+        "messages_unsettled": outbox.failures,
         "loop_failures": sum(loop.failures for loop in loops),
         "boundary_set_changes": boundaries.swaps if boundaries is not None else 0,
         "boundary_set_refused": float(boundaries is not None and boundaries.refused is not None),

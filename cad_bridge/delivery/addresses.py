@@ -56,6 +56,11 @@ class Addresses:
         self._transport = transport
         self._policy = policy
 
+    @property
+    def timeout_seconds(self) -> float:
+        """The most that one request can take."""
+        return self._transport.timeout_seconds
+
     async def calls_for(self, parcel: Parcel) -> BarsCalls | Answer:
         """The server to talk to about a parcel, or the answer that it gets without any call."""
         try:

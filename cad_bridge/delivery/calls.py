@@ -29,6 +29,11 @@ class BarsCalls:
         self._base_url = base_url.rstrip("/")
         self._tokens = tokens
 
+    @property
+    def timeout_seconds(self) -> float:
+        """The most that one request can take."""
+        return self._transport.timeout_seconds
+
     async def post_message(self, body: bytes, headers: Mapping[str, str]) -> Called:
         """POST a message to $process-message."""
         url = f"{self._base_url}/$process-message"

@@ -7,6 +7,7 @@ missing, unless the site wants it so (`[bars] negotiation = "strict"`).
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Literal
@@ -17,7 +18,7 @@ import orjson
 from cad_bridge.delivery.calls import BarsCalls, Called
 from cad_bridge.engine.core import Engine
 from cad_bridge.fhir.echo import parse_verbatim
-from cad_bridge.protocol.answers import Answer, Origin, Verdict
+from cad_bridge.protocol.answers import Answer, Origin, Verdict, no_answer
 from cad_bridge.protocol.definitions import REQUEST_CANCELLED, definition_for
 from cad_bridge.protocol.negotiation import (
     CannotSend,
@@ -38,6 +39,9 @@ KEPT = timedelta(hours=12)
 """The guide allows a day and recommends half of it."""
 REFUSALS_KEPT = timedelta(minutes=1)
 """A service that has just been mended must not be shunned for half a day."""
+
+ASK_SECONDS = 5.0
+"""How long a request waits for each description, whatever the limit for other calls is."""
 
 Mode = Literal["strict", "lenient", "off"]
 
@@ -99,9 +103,12 @@ class Negotiator:
 
     async def _get(self, parcel: Parcel, calls: BarsCalls, path: str) -> Called:
         writer = self._engine.writer
-        return await calls.get(
-            path, writer.read_headers(parcel.local_service, parcel.remote_service, parcel.correlation_id)
-        )
+        headers = writer.read_headers(parcel.local_service, parcel.remote_service, parcel.correlation_id)
+        try:
+            async with asyncio.timeout(ASK_SECONDS):
+                return await calls.get(path, headers)
+        except TimeoutError:
+            return Called(answer=no_answer())
 
     def _judge(self, parcel: Parcel, statement: Called, definitions: Called) -> Negotiated | None:
         """What the two answers allow; None where neither says anything that counts."""

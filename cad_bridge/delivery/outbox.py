@@ -18,21 +18,23 @@ from datetime import timedelta
 from cad_bridge.delivery.addresses import Addresses
 from cad_bridge.delivery.backoff import backoff
 from cad_bridge.delivery.calls import Called
+from cad_bridge.delivery.loop import SideBySide
 from cad_bridge.delivery.negotiate import Mode, Negotiator
 from cad_bridge.delivery.readback import CHECKED_KINDS, ReadBefore
 from cad_bridge.engine.core import Engine
 from cad_bridge.engine.endpoint_health import note_attempt
 from cad_bridge.engine.outcomes import Told, outcome_of
-from cad_bridge.protocol.answers import Answer
+from cad_bridge.protocol.answers import Answer, no_answer
 from cad_bridge.store import claims, queries
 from cad_bridge.store.rows import Parcel
 from cad_bridge.workflow.vocabulary import MessageKind
 
 log = logging.getLogger(__name__)
 
-AT_ONCE = 10
+AT_ONCE = 50
 """Parcels of this node on their way at the same time."""
 LEASE = timedelta(seconds=60)
+_MARGIN = timedelta(seconds=20)
 GIVE_UP_AFTER = 12
 """Tries of a message that is not a request. A request is tried for as long as its case waits for it."""
 
@@ -44,7 +46,6 @@ class DeliveryState:
     delivered: int = 0
     retried: int = 0
     refused: int = 0
-    failures: int = 0
 
 
 class Outbox:
@@ -65,52 +66,59 @@ class Outbox:
         self._negotiator = Negotiator(engine, mode=negotiation)
         self._node = node
         self._chance = chance
-        self._under_way: set[asyncio.Task[None]] = set()
+        # Longer than a try can take, or a second worker would begin while the first is still waiting.
+        self._lease = max(LEASE, timedelta(seconds=4 * addresses.timeout_seconds) + _MARGIN)
+        self._under_way = SideBySide(AT_ONCE)
         self.state = DeliveryState()
 
     async def work(self) -> bool:
         """Send one batch of due parcels and wait for all of it; False when there are none."""
         begun = await self._begin()
-        if self._under_way:
-            await asyncio.wait(self._under_way)
+        await self._under_way.all()
         return begun
 
     async def work_on(self) -> bool:
         """Begin as many parcels as there is room for: one slow service must not hold up the others."""
         begun = await self._begin()
-        if len(self._under_way) >= AT_ONCE:
-            await asyncio.wait(self._under_way, return_when=asyncio.FIRST_COMPLETED)
+        await self._under_way.some()
         return begun
+
+    async def finish(self) -> None:
+        """Settle what is on its way, so that nothing waits for a lease to pass after a restart in good order."""
+        await self._under_way.finish()
+
+    @property
+    def failures(self) -> int:
+        """Parcels that could not be settled: their leases run out, and they are tried again."""
+        return self._under_way.failures
 
     async def _begin(self) -> bool:
         parcels = await claims.claim_parcels(
             self._engine.database,
             node=self._node,
             now=self._engine.now(),
-            lease=LEASE,
-            limit=AT_ONCE - len(self._under_way),
+            lease=self._lease,
+            limit=self._under_way.room,
         )
         for parcel in parcels:
-            task = asyncio.create_task(self._deliver(parcel), name=f"parcel {parcel.id}")
-            self._under_way.add(task)
-            task.add_done_callback(self._done)
+            self._under_way.begin(self._deliver(parcel), name=f"parcel {parcel.id}")
         return bool(parcels)
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._under_way.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            # The lease runs out and the parcel is tried again; the failure must not pass unseen meanwhile.
-            self.state.failures += 1
-            log.error("a parcel could not be settled", exc_info=task.exception())
 
     async def _deliver(self, parcel: Parcel) -> None:
         if not await self._still_wanted(parcel):
             await self._withdraw(parcel)
             return
         started = time.monotonic()
-        called = await self._prepare_and_post(parcel)
+        called = await self._try(parcel)
         took_ms = (time.monotonic() - started) * 1000
         await self._settle(parcel, called.answer, called.body, took_ms=took_ms)
+
+    async def _try(self, parcel: Parcel) -> Called:
+        try:
+            async with asyncio.timeout((self._lease - _MARGIN).total_seconds()):
+                return await self._prepare_and_post(parcel)
+        except TimeoutError:
+            return Called(answer=no_answer())
 
     async def _prepare_and_post(self, parcel: Parcel) -> Called:
         calls = await self._addresses.calls_for(parcel)
@@ -135,7 +143,7 @@ class Outbox:
 
     async def _withdraw(self, parcel: Parcel) -> None:
         async with self._engine.database.begin() as connection:
-            await claims.settle_parcel(connection, parcel, state="withdrawn", at=self._engine.now())
+            await claims.settle_parcel(connection, parcel, state="withdrawn", at=self._engine.now(), tried=False)
 
     async def _settle(self, parcel: Parcel, answer: Answer, body: bytes | None, *, took_ms: float) -> None:
         engine, now = self._engine, self._engine.now()
@@ -152,12 +160,14 @@ class Outbox:
                 verdict=answer.verdict.value,
                 error=None if answer.is_delivered else _error(answer),
             )
+            counts = True
             if told.settled_as is None:
                 await claims.postpone_parcel(work.connection, parcel, next_attempt_at=now + self._pause(parcel, answer))
-            else:
-                await claims.settle_parcel(work.connection, parcel, state=told.settled_as, at=now)
+            elif await claims.settle_parcel(work.connection, parcel, state=told.settled_as, at=now):
                 work.settle_message(parcel.message_id, status=answer.http_status, answer=body)
-            for command in told.commands:
+            else:
+                counts = answer.is_delivered
+            for command in told.commands if counts else ():
                 await engine.decide_in(work, loaded, command, change=told.change)
             await note_attempt(work.connection, parcel.remote_service, answer, at=now, why=_error(answer))
             await work.commit()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
@@ -29,6 +30,7 @@ class Transport:
     """Requests with one time limit, no redirects, no retries of its own (the outbox retries) and no proxies."""
 
     def __init__(self, *, timeout_seconds: float) -> None:
+        self.timeout_seconds = timeout_seconds
         self._client = httpx.AsyncClient(
             timeout=httpx.Timeout(timeout_seconds, connect=min(5.0, timeout_seconds)),
             follow_redirects=False,
@@ -54,11 +56,15 @@ class Transport:
 
     async def _request(self, method: str, url: str, *, body: bytes | None, headers: Mapping[str, str]) -> HttpAnswer:
         try:
-            async with self._client.stream(method, url, content=body, headers=dict(headers)) as response:
+            # The client's own limits are for each step: an answer that trickles in would never meet one of them.
+            async with (
+                asyncio.timeout(self.timeout_seconds),
+                self._client.stream(method, url, content=body, headers=dict(headers)) as response,
+            ):
                 return HttpAnswer(
                     status=response.status_code, headers=dict(response.headers), body=await _limited(response)
                 )
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
             # The class name says what happened; the text of some errors quotes addresses.
             raise NoAnswerError(type(error).__name__) from error
 

@@ -12,6 +12,7 @@ import orjson
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cad_bridge.delivery.backoff import backoff
+from cad_bridge.delivery.loop import SideBySide
 from cad_bridge.delivery.transport import NoAnswerError, Transport
 from cad_bridge.engine.core import Engine
 from cad_bridge.store import claims
@@ -20,10 +21,13 @@ from cad_bridge.workflow.vocabulary import EventType
 
 log = logging.getLogger(__name__)
 
-BATCH = 10
+AT_ONCE = 20
+"""Subscribers that this node serves at the same time."""
+BATCH = 5
 TIMEOUT_SECONDS = 5.0
-# Longer than a whole batch can take, so that no second worker starts on the same subscriber meanwhile.
-LEASE = timedelta(seconds=90)
+# Longer than a whole batch can take, so that no second worker starts on the same subscriber meanwhile; no longer than
+# needed, because a subscriber whose worker was killed waits for it.
+LEASE = timedelta(seconds=BATCH * TIMEOUT_SECONDS + 10)
 SIGNATURE_HEADER = "X-Cad-Bridge-Signature"
 
 
@@ -43,21 +47,43 @@ def is_for(event: Event, subscription: Subscription, *, local_service: str) -> b
 
 
 class Webhooks:
-    """Serves one subscription at a time, in the order of its events."""
+    """Serves every subscription in the order of its events, and several of them side by side."""
 
     def __init__(self, engine: Engine, transport: Transport) -> None:
         self._engine = engine
         self._transport = transport
+        self._under_way = SideBySide(AT_ONCE)
 
     @property
     def _database(self) -> AsyncEngine:
         return self._engine.database
 
     async def work(self) -> bool:
-        """Serve one subscription that has events waiting; False when there is none."""
+        """Serve one subscription that has events waiting, and wait for it; False when there is none."""
+        begun = await self._begin()
+        await self._under_way.all()
+        return begun
+
+    async def work_on(self) -> bool:
+        """Begin with one more subscription: a subscriber that is slow or dead must not hold up the others."""
+        begun = await self._begin()
+        await self._under_way.some()
+        return begun
+
+    async def finish(self) -> None:
+        """Settle what is on its way, so that no subscriber waits for a lease to pass after a restart in good order."""
+        await self._under_way.finish()
+
+    async def _begin(self) -> bool:
+        if self._under_way.room <= 0:
+            return False
         subscription = await claims.claim_subscription(self._database, now=self._engine.now(), lease=LEASE)
         if subscription is None:
             return False
+        self._under_way.begin(self._serve_and_settle(subscription), name=f"subscription {subscription.id}")
+        return True
+
+    async def _serve_and_settle(self, subscription: Subscription) -> None:
         cursor, error = await self._serve(subscription)
         failures = 0 if error is None else subscription.failures + 1
         now = self._engine.now()
@@ -71,7 +97,6 @@ class Webhooks:
             next_at=now + pause,
             now=now,
         )
-        return True
 
     async def _serve(self, subscription: Subscription) -> tuple[int, str | None]:
         cursor = subscription.cursor

@@ -23,35 +23,49 @@ SUBSCRIPTIONS = table_of(tables.SubscriptionRow)
 # Only the oldest pending parcel of a case may go: an update must not overtake the request that it updates.
 _CLAIM = text(
     """
-    UPDATE outbox SET lease_until = :lease_until, leased_by = :node
-    WHERE id IN (
-        SELECT o.id FROM outbox o
+    WITH due AS (
+        SELECT o.id, o.lease_until IS NOT NULL AS lapsed FROM outbox o
         WHERE o.state = 'pending' AND o.next_attempt_at <= :now
           AND (o.lease_until IS NULL OR o.lease_until <= :now)
           AND NOT EXISTS (
               SELECT 1 FROM outbox e WHERE e.case_id = o.case_id AND e.state = 'pending' AND e.seq < o.seq)
         ORDER BY o.seq LIMIT :limit
         FOR UPDATE SKIP LOCKED)
-    RETURNING id
+    UPDATE outbox SET lease_until = :lease_until, leased_by = :node, attempts = attempts + lapsed::int
+    FROM due WHERE outbox.id = due.id
+    RETURNING outbox.id, outbox.attempts, due.lapsed
     """
 )
 
 
 async def claim_parcels(engine: AsyncEngine, *, node: str, now: datetime, lease: timedelta, limit: int) -> list[Parcel]:
-    """Lease up to `limit` due parcels, at most one for each case."""
+    """Lease up to `limit` due parcels, at most one for each case.
+
+    A lease that has passed means that a worker died over the parcel: what it had sent may have arrived, so that is
+    kept as a try of unknown outcome.
+    """
     async with engine.begin() as connection:
         values = {"now": now, "lease_until": now + lease, "node": node, "limit": limit}
-        ids = (await connection.execute(_CLAIM, values)).scalars().all()
-        if not ids:
+        claimed = (await connection.execute(_CLAIM, values)).all()
+        if not claimed:
             return []
+        for row in claimed:
+            if row.lapsed:
+                await _record_lapse(connection, row.id, number=row.attempts, at=now)
         query = (
             select(OUTBOX, MESSAGES, CASES.c.service_request_id, CASES.c.use_case)
             .join(MESSAGES, MESSAGES.c.id == OUTBOX.c.message_id)
             .join(CASES, CASES.c.id == OUTBOX.c.case_id)
-            .where(OUTBOX.c.id.in_(ids))
+            .where(OUTBOX.c.id.in_([row.id for row in claimed]))
             .order_by(OUTBOX.c.seq)
         )
         return [_parcel(row) for row in await connection.execute(query)]
+
+
+async def _record_lapse(connection: AsyncConnection, outbox_id: UUID, *, number: int, at: datetime) -> None:
+    values = {"id": uuid4(), "outbox_id": outbox_id, "number": number, "at": at, "took_ms": 0.0, "status": None}
+    what = "the worker ended before it was settled"
+    await connection.execute(insert(ATTEMPTS).values(**values, verdict="unknown", error=what))
 
 
 def _parcel(row: Any) -> Parcel:
@@ -62,6 +76,7 @@ def _parcel(row: Any) -> Parcel:
         message_id=found[OUTBOX.c.message_id],
         kind=found[OUTBOX.c.kind],
         attempts=found[OUTBOX.c.attempts],
+        lease_until=found[OUTBOX.c.lease_until],
         created_at=found[OUTBOX.c.created_at],
         body=bytes(found[MESSAGES.c.body]),
         headers=found[MESSAGES.c.headers],
@@ -90,13 +105,19 @@ async def record_attempt(
     await connection.execute(insert(ATTEMPTS).values(**values, status=status, verdict=verdict, error=error))
 
 
-async def settle_parcel(connection: AsyncConnection, parcel: Parcel, *, state: str, at: datetime) -> None:
-    """The parcel has arrived, was refused for good, or is not wanted any more."""
-    await connection.execute(
+async def settle_parcel(
+    connection: AsyncConnection, parcel: Parcel, *, state: str, at: datetime, tried: bool = True
+) -> bool:
+    """The parcel has arrived, was refused for good, or is not wanted any more.
+
+    False where another worker has settled it meanwhile: this one was too slow, and what it learnt changes nothing.
+    """
+    result = await connection.execute(
         update(OUTBOX)
-        .where(OUTBOX.c.id == parcel.id)
-        .values(state=state, settled_at=at, attempts=parcel.attempts + 1, lease_until=None, leased_by=None)
+        .where(OUTBOX.c.id == parcel.id, OUTBOX.c.state == "pending")
+        .values(state=state, settled_at=at, attempts=parcel.attempts + tried, lease_until=None, leased_by=None)
     )
+    return result.rowcount == 1
 
 
 async def mark_checked(connection: AsyncConnection, parcel: Parcel, *, at: datetime, body: bytes | None) -> None:
@@ -108,10 +129,10 @@ async def mark_checked(connection: AsyncConnection, parcel: Parcel, *, at: datet
 
 
 async def postpone_parcel(connection: AsyncConnection, parcel: Parcel, *, next_attempt_at: datetime) -> None:
-    """Try again later."""
+    """Try again later; nothing happens where the lease has passed and another worker is trying."""
     await connection.execute(
         update(OUTBOX)
-        .where(OUTBOX.c.id == parcel.id)
+        .where(OUTBOX.c.id == parcel.id, OUTBOX.c.state == "pending", OUTBOX.c.lease_until == parcel.lease_until)
         .values(next_attempt_at=next_attempt_at, attempts=parcel.attempts + 1, lease_until=None, leased_by=None)
     )
 

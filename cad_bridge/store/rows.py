@@ -188,6 +188,7 @@ class Parcel:
     kind: str
     attempts: int
     """Tries before this one."""
+    lease_until: datetime
     created_at: datetime
     body: bytes
     headers: dict[str, Any]
