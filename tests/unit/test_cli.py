@@ -1,0 +1,91 @@
+"""The commands that need no service: what they print and how they exit."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from cad_bridge.cli.main import app
+from tests import messages
+from tests.service import OUR_CAS
+
+RUN = CliRunner()
+
+
+@pytest.fixture
+def message(tmp_path: Path) -> Path:
+    """A file with a good validation request."""
+    path = tmp_path / "message.json"
+    path.write_text(json.dumps(messages.validation_request(destination=OUR_CAS)), encoding="utf-8")
+    return path
+
+
+def _broken(message: Path) -> Path:
+    bundle = json.loads(message.read_text(encoding="utf-8"))
+    for entry in bundle["entry"]:
+        if entry["resource"]["resourceType"] == "Encounter":
+            entry["resource"]["status"] = "bananas"
+    message.write_text(json.dumps(bundle), encoding="utf-8")
+    return message
+
+
+def test_validate_accepts_a_good_message_and_says_so(message: Path) -> None:
+    result = RUN.invoke(app, ["validate", str(message)])
+    assert result.exit_code == 0, result.output
+    assert "accepted" in result.output
+
+
+def test_validate_refuses_a_bad_one_with_the_path_and_without_the_value(message: Path) -> None:
+    result = RUN.invoke(app, ["validate", "--json", str(_broken(message))])
+    assert result.exit_code == 1
+    (said,) = json.loads(result.output)
+    assert said["accepted"] is False
+    error = next(issue for issue in said["issues"] if issue["severity"] == "error")
+    assert error["expression"].endswith("status")
+    assert "bananas" not in result.output
+
+
+def test_explain_names_the_row_and_why_others_did_not_fire(message: Path) -> None:
+    result = RUN.invoke(app, ["explain", str(message)])
+    assert result.exit_code == 0, result.output
+    assert "Row DT-02" in result.output
+    assert "DT-09" in result.output
+
+
+def test_machines_prints_every_state_machine() -> None:
+    result = RUN.invoke(app, ["machines"])
+    assert result.exit_code == 0
+    assert "%% validation-requester" in result.output
+    assert "%% validation-responder" in result.output
+    assert "pending --> breached: breach_due" in result.output
+
+
+def test_locate_answers_with_a_negative_longitude() -> None:
+    result = RUN.invoke(app, ["locate", "53.7975", "-1.5436"])
+    assert result.exit_code == 0, result.output
+    assert "RX8" in result.output
+
+
+def test_check_config_says_what_the_settings_come_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "c.toml"
+    file.write_text(
+        '[[service]]\nid = "x|1"\nods_code = "RX8"\nname = "EOC"\nuse_cases = ["a4t1"]\nrole = "ast"\n',
+        encoding="utf-8",
+    )
+    monkeypatch.setenv("CAD_BRIDGE_CONFIG", str(file))
+    result = RUN.invoke(app, ["check-config"])
+    assert result.exit_code == 0, result.output
+    assert "service: EOC (ast): a4t1" in result.output
+
+
+def test_a_key_is_hashed_as_the_configuration_wants_it() -> None:
+    result = RUN.invoke(app, ["hash-key"], input="secret\n")
+    assert "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b" in result.output
+
+
+def test_a_password_is_hashed_with_argon2() -> None:
+    result = RUN.invoke(app, ["hash-password"], input="secret\nsecret\n")
+    assert "$argon2id$" in result.output
