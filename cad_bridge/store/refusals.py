@@ -26,7 +26,18 @@ async def keep(
     body: bytes,
     problems: list[dict[str, Any]],
 ) -> None:
-    """Keep the exact body of a refused call, and what was wrong with it."""
-    values = {"id": id_, "at": at, "client": client, "path": path, "status": status, "body": body}
+    """Keep the exact body of a refused call, and what was wrong with it.
+
+    A NUL, which PostgreSQL keeps in no text, stands as U+FFFD in the path and the problems, never in the body.
+    """
+    values = {"id": id_, "at": at, "client": client, "path": _storable(path), "status": status, "body": body}
     async with database.begin() as connection:
-        await connection.execute(insert(REFUSED_CALLS).values(**values, problems=problems))
+        await connection.execute(insert(REFUSED_CALLS).values(**values, problems=_storable(problems)))
+
+
+def _storable(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.replace("\0", "\ufffd")
+    if isinstance(value, dict):
+        return {_storable(name): _storable(item) for name, item in value.items()}
+    return [_storable(item) for item in value] if isinstance(value, list) else value

@@ -6,6 +6,7 @@ import hmac
 from collections.abc import Callable
 from hashlib import sha256
 from typing import Annotated
+from urllib.parse import unquote
 from uuid import UUID
 
 from fastapi import Depends, Request
@@ -14,7 +15,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from cad_bridge.store import queries
 from cad_bridge.store.rows import StoredCase
 from cad_bridge.web.context import Client, WebContext, context_of
-from cad_bridge.web.problems import ProblemError, not_found
+from cad_bridge.web.problems import ProblemError, invalid, not_found
 
 _bearer = HTTPBearer(auto_error=False, description="An API key of a configured client.")
 
@@ -22,11 +23,13 @@ _bearer = HTTPBearer(auto_error=False, description="An API key of a configured c
 def client_of(
     request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 ) -> Client:
-    """The client whose key was given. Raises a 401 problem."""
+    """The client whose key was given. Raises a 401 problem, or 422 for a query that holds a NUL."""
     given = sha256((credentials.credentials if credentials else "").encode()).hexdigest()
     for digest, client in context_of(request).clients.items():
         if hmac.compare_digest(digest, given):
             request.state.client = client.name
+            if "\0" in unquote(request.url.query):
+                raise invalid([{"path": "query", "message": "must hold no control character"}])
             return client
     raise ProblemError(401, "A valid API key is needed")
 

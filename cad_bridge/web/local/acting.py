@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any, Protocol
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from cad_bridge.engine.core import NoSuchCaseError
 from cad_bridge.engine.responses import practitioner_facts
 from cad_bridge.fhir.content_clinical import Practitioner
+from cad_bridge.fhir.content_types import is_readable
 from cad_bridge.store import queries
 from cad_bridge.web.context import Client, WebContext
 from cad_bridge.web.local.access import visible_case
@@ -28,6 +29,14 @@ class ActBody(BaseModel):
 
     by: str | None = Field(default=None, max_length=200)
     """The person who acts, for the audit trail; the client's own name is always added."""
+
+    @field_validator("*")
+    @classmethod
+    def _readable(cls, value: Any) -> Any:
+        """No database keeps a NUL, and no message takes a control character."""
+        if isinstance(value, str) and not is_readable(value):
+            raise ValueError("must hold a visible character and no control character")
+        return value
 
 
 class _NamesPractitioner(Protocol):
