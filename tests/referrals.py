@@ -6,11 +6,18 @@ import copy
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 from uuid import uuid4
 
+import httpx
+
 from cad_bridge.clock import ManualClock
+from cad_bridge.fhir.build_cancellation import cancellation_bundle
+from cad_bridge.fhir.build_referral import referral_bundle, referral_update_bundle
+from cad_bridge.fhir.content import Request
+from cad_bridge.fhir.envelope import Envelope, Party
 from cad_bridge.sandbox.plans import Plan, Script
 from cad_bridge.sandbox.proxy import ProxySettings
 from cad_bridge.sandbox.server import DEMO_AST, AstConfig, SandboxConfig, start_sandbox
@@ -33,7 +40,13 @@ NEWCASTLE = {"latitude": 54.9738, "longitude": -1.6131, "easting": 424864, "nort
 def referral_configuration(*, base_url: str = NOWHERE, **changes: Any) -> ConfigFile:
     """An AST for Yorkshire and a CAS, and the services that they may refer to."""
     known = configuration(base_url=base_url)
-    ast = {"id": EOC, "ods_code": "RX8", "name": "Test Ambulance EOC", "role": "ast", "use_cases": ["a3t1", *CAD_TO_CAD]}
+    ast = {
+        "id": EOC,
+        "ods_code": "RX8",
+        "name": "Test Ambulance EOC",
+        "role": "ast",
+        "use_cases": ["a3t1", *CAD_TO_CAD],
+    }
     cas = {"id": OUR_CAS, "ods_code": "RX8C", "name": "Test CAS", "role": "cas", "use_cases": ["a3t1"]}
     values: dict[str, Any] = {
         "service": [ast, cas],
@@ -53,7 +66,11 @@ def referral_configuration(*, base_url: str = NOWHERE, **changes: Any) -> Config
 
 def location(place: dict[str, Any], **changes: Any) -> dict[str, Any]:
     """An incident location, confirmed."""
-    return {"type": "incident", "status": "confirmed", "text": "1 Test Street", "lines": ["1 Test Street"]} | place | changes
+    return (
+        {"type": "incident", "status": "confirmed", "text": "1 Test Street", "lines": ["1 Test Street"]}
+        | place
+        | changes
+    )
 
 
 def referral_body(use_case: str = "a6t1", **changes: Any) -> dict[str, Any]:
@@ -112,9 +129,7 @@ async def referring(
 
 
 @asynccontextmanager
-async def receiving(
-    database_url: str, *, clock: ManualClock | None = None, **changes: Any
-) -> AsyncIterator[Running]:
+async def receiving(database_url: str, *, clock: ManualClock | None = None, **changes: Any) -> AsyncIterator[Running]:
     """A service that others refer to; nothing answers what it sends, and its loops stand still."""
     async with serving(referral_configuration(**changes), database_url, clock=clock, background=False) as running:
         yield running
@@ -139,3 +154,70 @@ def readdressed(bundle: dict[str, Any], *, destination: str) -> dict[str, Any]:
 def ids(correlation_id: str | None = None) -> dict[str, str]:
     """Headers of one message of a conversation."""
     return {"X-Request-Id": str(uuid4()), "X-Correlation-Id": correlation_id or str(uuid4())}
+
+
+def party(service_id: str, ods_code: str, name: str) -> Party:
+    """One end of a message."""
+    return Party(service_id=service_id, ods_code=ods_code, name=name)
+
+
+REMOTE_PARTY = party(HOME_AST, "RX6", "North East Ambulance Service")
+OUR_PARTY = party(EOC, "RX8", "Test Ambulance EOC")
+OUR_CAS_PARTY = party(OUR_CAS, "RX8C", "Test CAS")
+
+
+@dataclass
+class RemoteSender:
+    """The sender of one referral to us. Its messages are made by our own builders and read by our own readers."""
+
+    content: Request
+    envelope: Envelope
+    correlation_id: str = field(default_factory=lambda: str(uuid4()))
+    sent: bytes = b""
+
+    @classmethod
+    def of(cls, use_case: str = "a6t1", **changes: Any) -> RemoteSender:
+        """A referral from a remote AST to ours, or a category 5 referral to our CAS."""
+        receiver = OUR_CAS_PARTY if use_case == "a3t1" else OUR_PARTY
+        body = {"incident_location": location(LEEDS), "journey_id": str(uuid4())} | changes
+        known = referral_body(use_case, **body) | {"sender": HOME_AST, "receiver": receiver.service_id}
+        return cls(content=Request.model_validate(known), envelope=_envelope(str(uuid4()), receiver))
+
+    def new(self) -> bytes:
+        """The referral itself."""
+        self.sent = referral_bundle(self.content, self.envelope)
+        return self.sent
+
+    def update(self, **changes: Any) -> bytes:
+        """What has been learnt since, a second later."""
+        body = self.content.model_dump(mode="json", exclude_none=True) | changes
+        self.content = Request.model_validate(body)
+        later = self.envelope.created_at + timedelta(seconds=1)
+        self.envelope = replace(self.envelope, created_at=later, message_id=str(uuid4()))
+        self.sent = referral_update_bundle(self.sent, self.content, issued_ids={}, envelope=self.envelope)
+        return self.sent
+
+    def cancellation(self, status: Literal["revoked", "entered-in-error"] = "revoked") -> bytes:
+        """It is no longer wanted."""
+        self.envelope = replace(self.envelope, message_id=str(uuid4()))
+        return cancellation_bundle(
+            self.sent, issued_ids={}, status=status, reason_text="Patient found", envelope=self.envelope
+        )
+
+    async def post(self, running: Running, message: bytes) -> httpx.Response:
+        """Send it past the proxy."""
+        return await running.post_message(message, headers=ids(self.correlation_id))
+
+
+def _envelope(bundle_id: str, receiver: Party) -> Envelope:
+    return Envelope(
+        bundle_id=bundle_id,
+        message_id=str(uuid4()),
+        created_at=datetime.now(UTC),
+        sender=REMOTE_PARTY,
+        receiver=receiver,
+        version_id="1.1.0",
+        software_name="Remote CAD",
+        software_version="1",
+        case_number_system="https://example.org/Id/case-number",
+    )
