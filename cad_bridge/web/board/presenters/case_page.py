@@ -17,7 +17,7 @@ from cad_bridge.web.board.presenters.cases import (
     complaint_line,
     escalation_card,
 )
-from cad_bridge.web.board.presenters.content import Reading, read_content
+from cad_bridge.web.board.presenters.content import BREACH, Reading, read_content
 from cad_bridge.web.board.presenters.moments import Shown, age, at
 from cad_bridge.web.board.presenters.outcome import Response, read_response, settled_clock_start
 from cad_bridge.web.board.presenters.people import CallBack, call_backs
@@ -35,7 +35,9 @@ class Pertinent:
     call_backs: tuple[CallBack, ...]
     complaint: str
     asked: str
-    in_their_words: str
+    in_their_words: tuple[str, ...]
+    by_when: tuple[tuple[str, Shown], ...]
+    """What has to happen by when, the soonest first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +96,6 @@ class CasePage:
     """The page."""
 
     row: CaseRow
-    breach: Shown | None
     clock_start: Shown | None
     created: Shown
     source: str
@@ -148,11 +149,10 @@ def case_page(facts: CaseFacts, *, site: Site, now: datetime) -> CasePage:
     lates = late(facts.events, site, content=content)
     return CasePage(
         row=row,
-        breach=at(case.breach_at, today=now) if case.breach_at else None,
         clock_start=at(case.clock_start, today=now) if case.clock_start else None,
         created=at(stored.created_at),
         source=source,
-        pertinent=_pertinent(stored),
+        pertinent=_pertinent(stored, now),
         escalations=tuple(
             escalation_card(item, row, stored=stored, events=facts.events, site=site, now=now)
             for item in facts.escalations
@@ -200,15 +200,28 @@ def _age(content: Mapping[str, Any], now: datetime) -> str | None:
     return age(born, today=now) if isinstance(born, str) else None
 
 
-def _pertinent(stored: StoredCase) -> Pertinent:
-    said = stored.content.get("requested_action")
-    use_case = stored.case.use_case.value
+def _pertinent(stored: StoredCase, now: datetime) -> Pertinent:
+    content, use_case = stored.content, stored.case.use_case.value
+    resource = content.get("resource_requested")
+    said = (content.get("requested_action"), resource.get("text") if isinstance(resource, Mapping) else None)
     return Pertinent(
-        call_backs=call_backs(stored.content),
-        complaint=complaint_line(stored.content),
+        call_backs=call_backs(content),
+        complaint=complaint_line(content),
         asked=ASKED.get(use_case, use_case),
-        in_their_words=said if isinstance(said, str) else "",
+        in_their_words=tuple(text for text in said if isinstance(text, str)),
+        by_when=_by_when(stored, now),
     )
+
+
+def _by_when(stored: StoredCase, now: datetime) -> tuple[tuple[str, Shown], ...]:
+    case = stored.case
+    known = (
+        (BREACH.get(case.use_case.value, "validation breach").lower(), case.breach_at),
+        ("resource needed by", case.needed_by),
+        ("dispatch by", case.dispatch_by if not case.use_case.is_validation else None),
+    )
+    found = sorted((due, words) for words, due in known if due is not None)
+    return tuple((words, at(due, today=now)) for due, words in found)
 
 
 def _messages(facts: CaseFacts, row: CaseRow, now: datetime) -> Iterable[MessageLine]:

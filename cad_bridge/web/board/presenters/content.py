@@ -32,9 +32,12 @@ from cad_bridge.web.board.presenters.triage import clinical_items, triage_items
 LOOK_ELSEWHERE = (
     "New, and reported by the patient or caller only. Look up existing records (SCR or shared record) elsewhere."
 )
+BREACH = {"a3t1": "Call back by"}
+"""What the breach time of a request is, where it is not that of a validation."""
+_WITH_BREACH = ("a3t1", "a4t1", "a4t2", "a4t3")
 _RESIDENTIAL = {name: display for name, (_, display) in codes.RESIDENTIAL_STATUSES.items()}
-_ALLERGY_CATEGORIES = {"food": "Food", "medication": "Medication", "environment": "Environment", "biologic": "Biologic"}
-_SEVERITIES = {"mild": "Mild", "moderate": "Moderate", "severe": "Severe"}
+ALLERGY_CATEGORIES = {"food": "Food", "medication": "Medication", "environment": "Environment", "biologic": "Biologic"}
+SEVERITIES = {"mild": "Mild", "moderate": "Moderate", "severe": "Severe"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +53,7 @@ def read_content(content: Mapping[str, Any], *, source: str, age: str | None = N
     """Everything in a request. `source` says whose words they are; `age` stands beside the date of birth."""
     sheet = Sheet(content)
     found = alerts(sheet, source=source)
+    use_case = content.get("use_case")
     technical = _technical(sheet)
     triage = sheet.sheet("triage")
     groups = (
@@ -62,7 +66,7 @@ def read_content(content: Mapping[str, Any], *, source: str, age: str | None = N
         Group(key="allergies", title="Allergies", items=_allergies(sheet), note=LOOK_ELSEWHERE),
         Group(key="social", title="Social context", items=_social(sheet.sheet("social_context"))),
         Group(key="caller", title="Third-party caller", items=caller_items(sheet)),
-        Group(key="times", title="Times", items=_times(sheet)),
+        Group(key="times", title="Times", items=_times(sheet, use_case)),
         Group(key="services", title="Services and people", items=_services(sheet)),
         Group(key="log", title="Call log and notes", items=_log(sheet)),
         Group(
@@ -110,9 +114,9 @@ def allergy(label: str, value: Any) -> Item:
     items = (
         *sheet.item("What", "text"),
         *sheet.item("Code", "code", coded),
-        *sheet.item("Kind", "category", worded(_ALLERGY_CATEGORIES)),
+        *sheet.item("Kind", "category", worded(ALLERGY_CATEGORIES)),
         *sheet.item("Reaction", "reaction"),
-        *sheet.item("Severity", "severity", worded(_SEVERITIES)),
+        *sheet.item("Severity", "severity", worded(SEVERITIES)),
         *sheet.item("Reported", "date", moment),
         *sheet.rest(),
     )
@@ -159,8 +163,9 @@ def _social(sheet: Sheet) -> tuple[Item, ...]:
     )
 
 
-def _times(sheet: Sheet) -> tuple[Item, ...]:
+def _times(sheet: Sheet, use_case: Any) -> tuple[Item, ...]:
     times = sheet.sheet("timings")
+    breach = BREACH.get(use_case, "Validation breach") if isinstance(use_case, str) else "Validation breach"
     return (
         *times.item("Call reached BT", "bt_start", moment),
         *times.item("Call connected (T0)", "call_connect", moment),
@@ -169,7 +174,7 @@ def _times(sheet: Sheet) -> tuple[Item, ...]:
         *sheet.item("Clock start (T5)", "clock_start", moment, needed=True),
         *times.item("999 disposition", "disposition", moment),
         *times.item("CPR started", "cpr_start", moment),
-        *sheet.item("Validation breach", "breach_at", moment, needed=True),
+        *sheet.item(breach, "breach_at", moment, needed=use_case in _WITH_BREACH),
         *times.rest(),
     )
 
@@ -196,18 +201,10 @@ def _entry(label: str, value: Any) -> Item:
     if not isinstance(value, Mapping):
         return plain(label, value)
     sheet = Sheet(value)
-    return Item(label=label, items=(*sheet.item("At", "at", moment), *sheet.item("Note", "text"), *sheet.rest()))
-
-
-def _resource(label: str, value: Any) -> Item:
-    if not isinstance(value, Mapping):
-        return plain(label, value)
-    sheet = Sheet(value)
     items = (
-        *sheet.item("What", "text"),
-        *sheet.item("Code", "code", coded),
-        *sheet.item("Not before", "not_before", moment),
-        *sheet.item("By", "by", moment),
+        *sheet.item("At", "at", moment),
+        *sheet.item("Called", "topic"),
+        *sheet.item("Note", "text"),
         *sheet.rest(),
     )
     return Item(label=label, items=items)
@@ -215,7 +212,6 @@ def _resource(label: str, value: Any) -> Item:
 
 def _log(sheet: Sheet) -> tuple[Item, ...]:
     return (
-        *sheet.item("Resource requested", "resource_requested", _resource),
         *sheet.item("Call log", "call_log", each(_entry)),
         *sheet.item("Crew note", "crew_notes", each(_entry)),
     )

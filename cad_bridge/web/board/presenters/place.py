@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cad_bridge.fhir.content_place import Position
-from cad_bridge.web.board.presenters.sheet import Item, Sheet, Value, each, plain, worded
+from cad_bridge.web.board.presenters.sheet import Item, Sheet, Value, each, is_empty, plain, worded
 
 TYPES = {
     "incident": "Incident",
@@ -58,13 +58,8 @@ def location(label: str, value: Any) -> Item:
     if not isinstance(value, Mapping):
         return plain(label, value)
     sheet = Sheet(value)
-    status = sheet.item("Status", "status", worded(STATUSES)) or (
-        Item(label="Status", values=(Value(text="Not said whether provisional or confirmed", tone="missing"),)),
-    )
-    if status[0].values[0].text == STATUSES["provisional"]:
-        status = (Item(label="Status", values=(Value(text=STATUSES["provisional"], tone="warning"),)),)
     items = (
-        *status,
+        *_status(sheet),
         *sheet.item("Kind", "type", worded(TYPES)),
         *sheet.item("Kind in words", "type_text"),
         *sheet.item("Name", "name"),
@@ -85,6 +80,18 @@ def location(label: str, value: Any) -> Item:
         *sheet.rest(),
     )
     return Item(label=label, items=items)
+
+
+def _status(sheet: Sheet) -> tuple[Item, ...]:
+    """Whether the location is provisional or confirmed, always (APP6-LOC-11)."""
+    value = sheet.take("status")
+    if is_empty(value):
+        said = Value(text="Not said whether provisional or confirmed", tone="missing")
+    elif value == "provisional":
+        said = Value(text=STATUSES["provisional"], tone="warning")
+    else:
+        return (worded(STATUSES)("Status", value),)
+    return (Item(label="Status", values=(said,)),)
 
 
 def _coordinates(sheet: Sheet) -> tuple[Item, ...]:

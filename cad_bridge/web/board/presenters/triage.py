@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cad_bridge.web.board.presenters.parts import YES_NO
-from cad_bridge.web.board.presenters.sheet import Item, Sheet, Value, coded, each, plain, worded
+from cad_bridge.web.board.presenters.sheet import Item, Sheet, Value, coded, each, moment, plain, worded
 from cad_bridge.web.board.presenters.words import arp_words
 
 
@@ -28,6 +28,8 @@ def clinical_items(sheet: Sheet, triage: Sheet) -> tuple[Item, ...]:
         *sheet.item("Chief concern", "chief_concern", needed=True),
         *sheet.item("Acuity", "acuity"),
         *sheet.item("Asked of the receiver", "requested_action", needed=True),
+        *sheet.item("Resource requested", "resource_requested", requested),
+        *sheet.item("To be done", "actions", each(requested)),
         *sheet.item("Next activity", "next_activity"),
         *triage.item("Patient's expectations", "patient_expectations", needed=True),
     )
@@ -86,6 +88,22 @@ def _sieve(label: str, value: Any) -> Item:
         *sheet.item("Breathing", "breathing", worded(YES_NO)),
         *sheet.item("Conscious", "conscious", worded(YES_NO)),
         *sheet.item("Noisy breathing", "noisy_breathing", worded(YES_NO)),
+        *sheet.rest(),
+    )
+    return Item(label=label, items=items)
+
+
+def requested(label: str, value: Any) -> Item:
+    """A resource or action that is asked for: what, how many, from when and by when."""
+    if not isinstance(value, Mapping):
+        return plain(label, value)
+    sheet = Sheet(value)
+    items = (
+        *sheet.item("What", "text"),
+        *sheet.item("How many", "number"),
+        *sheet.item("Code", "code", coded),
+        *sheet.item("Not before", "not_before", moment),
+        *sheet.item("By", "by", moment),
         *sheet.rest(),
     )
     return Item(label=label, items=items)
