@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +13,7 @@ from rich.markup import escape
 
 from cad_bridge.fhir.facts import read_facts
 from cad_bridge.fhir.issues import Issue, Severity
+from cad_bridge.fhir.json_lines import JsonLines
 from cad_bridge.fhir.structure import check_structure
 from cad_bridge.protocol import explain as explaining
 from cad_bridge.protocol.conformance import check_message
@@ -26,13 +28,43 @@ Strict = Annotated[bool, typer.Option("--strict", help="Warnings count as errors
 
 def validate(files: Files, as_json: AsJson = False, strict: Strict = False) -> None:
     """Lint messages; exit 1 if any of them would be refused."""
-    found = {str(file): findings(file.read_bytes(), strict=strict) for file in files}
+    linted = [_lint(file, strict=strict) for file in files]
     if as_json:
-        typer.echo(json.dumps([_as_dict(name, issues) for name, issues in found.items()], indent=2))
+        typer.echo(json.dumps([_as_dict(each) for each in linted], indent=2))
     else:
-        _print(found)
-    if any(issue.is_error for issues in found.values() for issue in issues):
+        _print(linted)
+    if any(finding.issue.is_error for each in linted for finding in each.findings):
         raise typer.Exit(1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Finding:
+    """An issue, and the line of the file that it is about, where that can be told."""
+
+    issue: Issue
+    line: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Linted:
+    """A file and all that is to be said about it."""
+
+    name: str
+    findings: tuple[_Finding, ...]
+
+    @property
+    def errors(self) -> int:
+        """How many of them refuse the message."""
+        return sum(finding.issue.is_error for finding in self.findings)
+
+
+def _lint(file: Path, *, strict: bool) -> _Linted:
+    raw = file.read_bytes()
+    lines = JsonLines(raw)
+    return _Linted(
+        name=str(file),
+        findings=tuple(_Finding(issue, lines.line(issue.expression)) for issue in findings(raw, strict=strict)),
+    )
 
 
 def findings(raw: bytes, *, strict: bool) -> list[Issue]:
@@ -45,33 +77,35 @@ def findings(raw: bytes, *, strict: bool) -> list[Issue]:
     return [*issues, *check_message(structure.bundle, facts, strict=strict)]
 
 
-def _print(found: dict[str, list[Issue]]) -> None:
+def _print(linted: list[_Linted]) -> None:
     console = Console(soft_wrap=True, highlight=False)
-    for name, issues in found.items():
-        errors = sum(issue.is_error for issue in issues)
-        verdict = "[bold red]refused[/]" if errors else "[green]accepted[/]"
-        console.print(f"[bold]{escape(name)}[/]: {verdict}, {errors} errors, {len(issues) - errors} warnings")
-        for issue in sorted(issues, key=lambda item: not item.is_error):
+    for each in linted:
+        verdict = "[bold red]refused[/]" if each.errors else "[green]accepted[/]"
+        warnings = len(each.findings) - each.errors
+        console.print(f"[bold]{escape(each.name)}[/]: {verdict}, {each.errors} errors, {warnings} warnings")
+        for finding in sorted(each.findings, key=lambda item: not item.issue.is_error):
+            issue, line = finding.issue, f"line {finding.line}, " if finding.line is not None else ""
             colour = _COLOURS[issue.severity]
             console.print(
-                f"  [{colour}]{issue.severity}[/] {escape(issue.expression)}: "
+                f"  [{colour}]{issue.severity}[/] {line}{escape(issue.expression)}: "
                 f"{escape(issue.diagnostics)} [dim]({escape(issue.rule)}, {issue.code})[/]"
             )
 
 
-def _as_dict(name: str, issues: list[Issue]) -> dict[str, Any]:
+def _as_dict(linted: _Linted) -> dict[str, Any]:
     return {
-        "file": name,
-        "accepted": not any(issue.is_error for issue in issues),
+        "file": linted.name,
+        "accepted": linted.errors == 0,
         "issues": [
             {
-                "severity": issue.severity.value,
-                "code": issue.code,
-                "expression": issue.expression,
-                "diagnostics": issue.diagnostics,
-                "rule": issue.rule,
+                "severity": finding.issue.severity.value,
+                "code": finding.issue.code,
+                "line": finding.line,
+                "expression": finding.issue.expression,
+                "diagnostics": finding.issue.diagnostics,
+                "rule": finding.issue.rule,
             }
-            for issue in issues
+            for finding in linted.findings
         ],
     }
 

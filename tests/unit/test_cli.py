@@ -48,6 +48,17 @@ def test_validate_refuses_a_bad_one_with_the_path_and_without_the_value(message:
     assert "bananas" not in result.output
 
 
+def test_validate_names_the_line_of_the_file(message: Path) -> None:
+    bundle = json.loads(_broken(message).read_text(encoding="utf-8"))
+    message.write_text(json.dumps(bundle, indent=1), encoding="utf-8")
+    lines = message.read_text(encoding="utf-8").splitlines()
+    wanted = next(number for number, line in enumerate(lines, start=1) if "bananas" in line)
+    (said,) = json.loads(RUN.invoke(app, ["validate", "--json", str(message)]).output)
+    error = next(issue for issue in said["issues"] if issue["severity"] == "error")
+    assert error["line"] == wanted
+    assert f"line {wanted}, " in RUN.invoke(app, ["validate", str(message)]).output
+
+
 def test_explain_names_the_row_and_why_others_did_not_fire(message: Path) -> None:
     result = RUN.invoke(app, ["explain", str(message)])
     assert result.exit_code == 0, result.output
