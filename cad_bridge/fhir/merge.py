@@ -54,9 +54,26 @@ def merge_update(
             stand[entry.full_url] = _keeping_id(stand.get(entry.full_url), entry.resource)
         if verdict != "same":
             said[verdict].append(str(entry.resource.get("resourceType")))
+    is_triaged_anew = "CarePlan" in {*said["added"], *said["replaced"]}
+    _take_triage_system(stand, update, replacing=is_triaged_anew)
     entries = [{"fullUrl": url, "resource": resource} for url, resource in stand.items()]
     body = orjson.dumps({**base, "meta": update.get("meta"), "timestamp": update.get("timestamp"), "entry": entries})
     return Merged(body=body, **{name: tuple(types) for name, types in said.items()})
+
+
+def _take_triage_system(stand: dict[str, Json], update: Json, *, replacing: bool) -> None:
+    """The triage system stands in the MessageHeader, and goes with the CarePlan: a call may be triaged after referral.
+
+    An update that names none takes none away.
+    """
+    named = next((r.get("extension") for _, r in verbatim_entries(update) if _is_header(r)), None)
+    for full_url, held in stand.items():
+        if named and _is_header(held) and (replacing or "extension" not in held):
+            stand[full_url] = {**held, "extension": named}
+
+
+def _is_header(resource: Json) -> bool:
+    return resource.get("resourceType") == "MessageHeader"
 
 
 def _incoming(update: Json, names: Mapping[str, str], own: frozenset[str]) -> Iterator[Entry]:
