@@ -31,7 +31,7 @@ from cad_bridge.fhir.read_request import read_request
 from cad_bridge.fhir.structure import check_structure
 from cad_bridge.protocol.conformance import check_message
 from cad_bridge.protocol.decision import decide_row
-from cad_bridge.protocol.definitions import check_definition
+from cad_bridge.protocol.definitions import check_definition, definition_for
 from cad_bridge.protocol.services import canonical
 from cad_bridge.store import queries
 from cad_bridge.store.rows import Conversation, StoredCase
@@ -115,6 +115,8 @@ def _read(engine: Engine, raw: bytes, *, services: Sequence[str], row: str) -> R
     found = [*structure.issues, *check_definition(facts, strict=service.strict)]
     found += check_message(structure.bundle, facts, strict=service.strict)
     _refuse(found)
+    if definition_for(facts.definition) is None:
+        raise RequestRefusedError(FieldProblem(f"{_HEADER}.definition", "is not a definition that is known here"))
     if facts.use_case not in set(UseCase) or not UseCase(facts.use_case).is_validation:
         raise RequestRefusedError(FieldProblem(f"{_REQUEST}.category", "must be a validation: a4t1, a4t2 or a4t3"))
     decision = decide_row(facts, strict=service.strict)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
+
+import orjson
 
 from cad_bridge.workflow.case import Case, EscalationFacts
 from cad_bridge.workflow.vocabulary import DeadlineKind
@@ -203,9 +204,11 @@ class Parcel:
 
     @property
     def definition(self) -> str | None:
-        """The MessageDefinition that the message cites."""
-        found = re.search(rb'"definition":"([^"]+)"', self.body)
-        return found.group(1).decode() if found else None
+        """The MessageDefinition that the message cites; it may have been written by the CAD, spaces and all."""
+        resources = (entry.get("resource", {}) for entry in orjson.loads(self.body)["entry"])
+        header: dict[str, Any] = next((item for item in resources if item.get("resourceType") == "MessageHeader"), {})
+        cited: str | None = header.get("definition")
+        return cited.partition("|")[0] if cited is not None else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -85,6 +85,8 @@ async def test_a_case_of_a_ready_message_is_updated_by_one_and_cancelled(
             issued = asked["issued_ids"].get(entry["fullUrl"])
             entry["resource"] |= {"id": issued} if issued else {}
         changed = raw.update_request(known, summary="Now dizzy", breach_at=None, now=datetime.now(UTC))
+        # The sandbox numbers its bundles anew; an update keeps the Bundle.id of its request.
+        changed["id"] = known["id"]
         update = f"/cases/{asked['id']}/update"
         answer = await sites.ast.api("POST", update, content=json.dumps(changed).encode(), headers=FHIR)
         assert answer.status_code == 202, answer.text
@@ -127,9 +129,14 @@ def _a_number_for_a_text(bundle: dict[str, Any]) -> None:
     _resource(bundle, "Patient")["gender"] = "Secretly 42"
 
 
+def _of_an_unknown_definition(bundle: dict[str, Any]) -> None:
+    _resource(bundle, "MessageHeader")["definition"] = "https://example.org/MessageDefinition/own"
+
+
 @pytest.mark.parametrize(
     ("spoil", "path"),
     [
+        (_of_an_unknown_definition, "definition"),
         (_without_phone, "contact"),
         (_to_nobody, "source.endpoint"),
         (_in_the_past, "occurrence.end"),

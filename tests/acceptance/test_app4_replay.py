@@ -27,6 +27,7 @@ def replay(case_id: str, database_url: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.req("APP-COM-30")
+@pytest.mark.req("HAZ-H05-05")
 async def test_the_story_of_a_rejected_case_can_be_told_on_both_sides(
     database_url: str, second_database_url: str
 ) -> None:

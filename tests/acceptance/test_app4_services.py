@@ -101,3 +101,14 @@ async def test_a_local_outcome_reaches_the_cad_with_its_code(
         assert done["outcome"]["summary"] == lifted()["summary"]
         closed = await sites.ast.api("POST", f"/cases/{asked['id']}/close", json={})
         assert closed.json()["state"] == "closed"
+
+
+@pytest.mark.req("APP-COM-44")
+async def test_a_request_is_sent_without_asking_for_capacity(database_url: str) -> None:
+    async with with_sandbox(database_url, cas=CasConfig(script=Script(plans.silent()))) as running:
+        case = await running.open_case()
+        await running.state(case["id"], "pending")
+        assert running.sandbox is not None
+        asked = {item.path.rpartition("/")[2].partition("?")[0] for item in running.sandbox.journal.entries}
+        assert asked <= {"metadata", "MessageDefinition", "$process-message"}
+        assert "$process-message" in asked

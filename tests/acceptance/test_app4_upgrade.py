@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from typing import Any
 
 import pytest
@@ -92,3 +94,37 @@ async def test_starting_is_not_held_up_by_an_update(database_url: str, second_da
         assert started["state"] == "in_progress"
         assert started["unread_update"] is True
         assert started["content"]["presenting_complaint"] == "Palpitations, now dizzy"
+
+
+@pytest.mark.req("APP-COM-28")
+async def test_a_cancellation_during_the_consultation_blocks_its_completion(
+    database_url: str, second_database_url: str
+) -> None:
+    async with two_sites(database_url, second_database_url) as sites:
+        asked, held = await sites.ask()
+        await sites.answer(held, "start")
+        await sites.ast.state(asked["id"], "in_progress")
+        cancelled = await sites.ast.api("POST", f"/cases/{asked['id']}/cancel", json={"reason": "Ambulance passing by"})
+        assert cancelled.status_code == 202
+        await sites.responder.state(held["id"], "cancelled", key=CLINICIAN_KEY)
+        path = f"/cases/{held['id']}/complete"
+        stale = await sites.responder.api("POST", path, key=CLINICIAN_KEY, json=outcome())
+        assert stale.status_code == 409
+        assert (await sites.ast.case(asked["id"]))["state"] == "cancelled"
+
+
+@pytest.mark.req("HAZ-H01-05")
+async def test_an_update_that_is_refused_leaves_the_case_alive(database_url: str, second_database_url: str) -> None:
+    async with two_sites(database_url, second_database_url) as sites:
+        _, held = await sites.ask()
+        sent = (await sites.responder.api("GET", f"/cases/{held['id']}/messages", key=CLINICIAN_KEY)).json()["messages"]
+        update = json.loads(base64.b64decode(sent[0]["body_base64"]))
+        header = next(e["resource"] for e in update["entry"] if e["resource"]["resourceType"] == "MessageHeader")
+        header["reason"]["coding"][0]["code"] = "update"
+        request = next(e["resource"] for e in update["entry"] if e["resource"]["resourceType"] == "ServiceRequest")
+        del request["subject"]
+        refused = await sites.responder.post_message(update)
+        assert 400 <= refused.status_code < 500
+        kept = await sites.responder.case(held["id"], key=CLINICIAN_KEY)
+        assert kept["state"] == "received"
+        assert kept["content"] == held["content"]
