@@ -201,6 +201,7 @@ async def test_a_message_that_was_processed_is_a_duplicate(running: Running) -> 
     ],
     ids=["another NHS number", "no number, another birth date", "the number is the same", "nothing contradicts"],
 )
+@pytest.mark.req("HAZ-H07-03")
 async def test_a_cancellation_that_names_another_patient_ends_nothing(
     running: Running, patient: dict[str, Any], status: int
 ) -> None:

@@ -89,6 +89,7 @@ async def test_a_received_update_is_merged_and_every_version_is_kept(database_ur
 
 
 @pytest.mark.req("CORE-UPD-07", "CORE-UPD-01")
+@pytest.mark.req("HAZ-H07-02")
 async def test_an_older_resource_never_overwrites_a_newer_one(database_url: str) -> None:
     correlation = str(uuid4())
     async with serving(configuration(base_url="http://127.0.0.1:9"), database_url, background=False) as running:
@@ -104,6 +105,7 @@ async def test_an_older_resource_never_overwrites_a_newer_one(database_url: str)
 
 @pytest.mark.req("CORE-UPD-10", "CORE-CAN-06")
 @pytest.mark.parametrize("make", [messages.update, messages.cancellation])
+@pytest.mark.req("APP4-VR-18")
 async def test_what_is_not_held_is_not_found(database_url: str, make: Any) -> None:
     async with serving(configuration(base_url="http://127.0.0.1:9"), database_url, background=False) as running:
         known, answer, _ = await _held(running, str(uuid4()))
@@ -120,6 +122,7 @@ async def test_what_is_not_held_is_not_found(database_url: str, make: Any) -> No
 
 @pytest.mark.req("CORE-CAN-03", "CORE-CAN-09")
 @pytest.mark.parametrize("status", ["revoked", "entered-in-error"])
+@pytest.mark.req("APP-COM-23")
 async def test_a_cancellation_ends_the_case_and_a_second_one_is_a_conflict(database_url: str, status: str) -> None:
     correlation = str(uuid4())
     async with serving(configuration(base_url="http://127.0.0.1:9"), database_url, background=False) as running:

@@ -126,6 +126,7 @@ async def test_two_clinicians_do_not_work_on_one_case_unknowingly(database_url: 
 
 
 @pytest.mark.req("APP4-VR-19")
+@pytest.mark.req("HAZ-H02-05")
 async def test_the_queue_is_ordered_by_breach_time(database_url: str) -> None:
     async with with_sandbox(database_url) as running:
         assert running.sandbox is not None

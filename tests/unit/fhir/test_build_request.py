@@ -247,6 +247,7 @@ def test_scene_safety_is_a_flag_on_the_location(status: str, code: str) -> None:
 
 
 @pytest.mark.req("APP-COM-31")
+@pytest.mark.req("HAZ-H09-04")
 def test_scene_safety_not_asked_goes_out_as_unknown() -> None:
     bundle = built(plain_request(scene_safety={}, flags=[]))
 

@@ -271,6 +271,7 @@ def test_call_assist_and_mutual_aid_say_what_they_ask_for() -> None:
 
 
 @pytest.mark.req("APP6-SS-02")
+@pytest.mark.req("HAZ-H09-05")
 def test_cad_to_cad_says_why_a_scene_is_unsafe() -> None:
     body = changed(use_case="a6t1", scene_safety={"status": "unsafe"})
 

@@ -71,6 +71,7 @@ def test_contacts_come_in_order_of_rank(bundle: Json) -> None:
 
 
 @pytest.mark.req("APP-COM-16")
+@pytest.mark.req("HAZ-H04-03")
 def test_exchanged_coordinates_are_kept_as_sent_and_both_readings_offered(bundle: Json) -> None:
     only(bundle, "Location")["position"] = {"longitude": 53.7975, "latitude": -1.5436}
     content, issues = read_request(bundle)
@@ -229,6 +230,7 @@ def test_the_current_code_system_of_verification_is_understood(bundle: Json) -> 
 
 
 @pytest.mark.req("CORE-BND-07")
+@pytest.mark.req("HAZ-H02-04")
 def test_other_offsets_are_converted(bundle: Json) -> None:
     only(bundle, "CarePlan")["period"]["start"] = "2026-07-01T13:00:00.1234567+01:00"
     clock_start = read(bundle).clock_start

@@ -218,6 +218,7 @@ def test_every_combination_of_the_columns_falls_under_the_row_of_the_specificati
 
 @needs_shared
 @pytest.mark.parametrize("use_case", USE_CASES)
+@pytest.mark.req("HAZ-H03-02")
 def test_every_combination_of_the_conditions_falls_under_the_row_of_the_specification(use_case: str) -> None:
     """At every point where some row with a definition fits: whose Encounter, class, intent, tasks and reason."""
     conditions = list(
