@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
+from uuid import UUID
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
@@ -26,7 +27,7 @@ from cad_bridge.protocol.errors import (
     Fault,
     Refused,
 )
-from cad_bridge.protocol.headers import given_ids, read_headers
+from cad_bridge.protocol.headers import RequestHeaders, given_ids, read_headers
 from cad_bridge.store.failures import StorageError
 from cad_bridge.web.bars_access import closed, refused_caller
 from cad_bridge.web.context import context_of
@@ -98,7 +99,25 @@ async def process_message(request: Request) -> Response:
         return await _turned_away(receiver, message_id, receiver.refuse(headers), ids)
     arrival = Arrival(message_id=message_id, raw=raw, headers=headers)
     reply = await _within_time(receiver, arrival, seconds=context.answer_within)
+    _log_fault_of_sender(headers, arrival.message_id, reply)
     return respond(reply, ids)
+
+
+def _log_fault_of_sender(headers: RequestHeaders, message_id: UUID, reply: Reply) -> None:
+    """Who sends what has to be refused, for whoever looks after the connection (CORE-ERR-15)."""
+    if not 400 <= reply.status < 500:
+        return
+    organisation, software = headers.end_user_organisation, headers.requesting_software
+    log.warning(
+        "a message was refused",
+        extra={
+            "message_id": str(message_id),
+            "status": reply.status,
+            "rules": sorted({issue.rule for issue in reply.issues}),
+            "organisation": organisation.ods_code if organisation is not None else None,
+            "software": (software.name, software.version) if software is not None else None,
+        },
+    )
 
 
 async def read_body(request: Request) -> bytes | None:

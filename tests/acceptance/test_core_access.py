@@ -191,3 +191,19 @@ async def test_a_body_beyond_any_message(database_url: str, announced: bool) -> 
         url = f"{running.url}/FHIR/R4/$process-message"
         answer = await running.client.post(url, content=content, headers=ids)
         _is_fault(answer, (422, "REC_UNPROCESSABLE_ENTITY", "too-costly"), ids)
+
+
+@pytest.mark.req("CORE-ERR-15")
+async def test_who_sends_what_is_refused_stands_in_the_log(database_url: str, caplog: pytest.LogCaptureFixture) -> None:
+    async with serving(configuration(base_url=NOWHERE), database_url, background=False) as running:
+        software = {"resourceType": "Device", "deviceName": [{"name": "Elsewhere CAD"}], "version": [{"value": "7.1"}]}
+        encoded = base64.b64encode(json.dumps(software).encode()).decode()
+        bundle = messages.validation_request(destination=OUR_CAS)
+        bundle["type"] = "collection"
+        headers = _ids() | _organisation("RX9") | {"NHSD-Requesting-Software": encoded}
+        assert (await running.post_message(bundle, headers=headers)).status_code == 400
+        (record,) = [r for r in caplog.records if r.getMessage() == "a message was refused"]
+        told = vars(record)
+        assert (told["status"], told["organisation"]) == (400, "RX9")
+        assert told["software"] == ("Elsewhere CAD", "7.1")
+        assert told["rules"] == ["CORE-BND-01"]

@@ -70,7 +70,7 @@ async def test_a_case_number_that_was_lost_with_the_200_comes_with_the_first_res
         await running.sandbox.cas.act(theirs, Start())
 
         async def known() -> bool:
-            return (await running.case(case["id"]))["remote_case_number"] == theirs.case_number
+            return bool((await running.case(case["id"]))["remote_case_number"] == theirs.case_number)
 
         await until(known, "the responder's case number")
 
