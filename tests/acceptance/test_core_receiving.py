@@ -222,6 +222,7 @@ async def test_a_cancellation_that_names_another_patient_ends_nothing(
 
 
 @pytest.mark.req("CORE-CAN-12")
+@pytest.mark.req("APP-COM-29")
 async def test_nothing_asks_the_receiver_to_tell_the_patient_of_a_cancellation(running: Running) -> None:
     talk = Conversation(running)
     known, answer = await talk.open()
