@@ -98,7 +98,7 @@ def early_body(**changes: Any) -> dict[str, Any]:
         "incident_location": {"type": "incident", "status": "provisional", **NEWCASTLE},
         "triage": {"pre_triage_sieve": {"breathing": False}},
         "consent": {"date": now.date().isoformat()},
-        "practitioner": {"local_identifier": {"value": "EMD-7"}, "role": "Call handler"},
+        "practitioner": {"sds_role_profile_id": "PT2489", "role": "Call handler"},
     }
     return body | changes
 

@@ -68,7 +68,7 @@ async def test_the_receivers_encounter_that_an_update_echoes_never_touches_the_c
 
 @pytest.mark.req("APP6-UPD-02", "APP6-UPD-04")
 async def test_series_that_share_their_full_urls_stay_apart(database_url: str) -> None:
-    """The examples use the same Bundle.id, fullUrls and journey for other patients: the conversation tells them apart."""
+    """The examples use the same Bundle.id, fullUrls and journey for several patients; the conversation tells."""
     first, second, third = str(uuid4()), str(uuid4()), str(uuid4())
     async with receiving(database_url) as running:
         await _post(running, "refreq04", third)
