@@ -219,10 +219,13 @@ def _dispatch(turn: Turn) -> Outcome:
 
 
 def _close(turn: Turn) -> Outcome:
+    """Our case has ended. A receiver that goes on with it is told that: our Encounter is finished (APP6-REF-07)."""
     if not turn.moved:
         return turn.after, ()
     told = Tell(type=EventType.CASE_UPDATED, data={"changed": ["state"], "closed": True, "by": turn.command.by})
-    return turn.after.evolve(answer_by=None), (told, *_stop_waiting())
+    goes_on = turn.after.state == states.HANDED_OVER and turn.after.use_case.is_cad_to_cad
+    sent = (Send(kind=MessageKind.UPDATE, facts={"changed": []}),) if goes_on else ()
+    return turn.after.evolve(answer_by=None), (told, *_stop_waiting(), *sent)
 
 
 def _cancel(turn: Turn) -> Outcome:
