@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from types import MappingProxyType
 from uuid import UUID
 
@@ -14,12 +13,13 @@ from sqlalchemy import text
 from cad_bridge.engine.core import Engine
 from cad_bridge.engine.location import location_warnings
 from cad_bridge.engine.messages import own_encounter
+from cad_bridge.engine.times import time_warnings
 from cad_bridge.engine.verdicts import Reply, issue_as_json
 from cad_bridge.fhir.build_acknowledgement import acknowledgement_bundle
 from cad_bridge.fhir.content import ReceivedRequest
 from cad_bridge.fhir.encounters import EncounterFacts
 from cad_bridge.fhir.facts import Facts, read_facts
-from cad_bridge.fhir.issues import Issue, Severity
+from cad_bridge.fhir.issues import Issue
 from cad_bridge.fhir.merge import Merged, merge_update
 from cad_bridge.fhir.read_request import read_request
 from cad_bridge.fhir.read_response import read_outcome, read_rejection
@@ -375,29 +375,6 @@ class Inbound:
 
     def _refused(self, fault: Fault, why: str) -> Refused:
         return Refused.because(fault, why, expression="Bundle", rule=self.accepted.row.id)
-
-
-def time_warnings(facts: Facts, *, now: datetime) -> list[Issue]:
-    """A breach time that cannot be kept is accepted as it was sent, and said on the case (H02)."""
-    found = []
-    if facts.occurrence_end is not None and facts.occurrence_end <= now:
-        found.append("The breach time had passed when the request arrived.")
-    if (
-        facts.occurrence_end is not None
-        and facts.careplan_period_start is not None
-        and facts.occurrence_end <= facts.careplan_period_start
-    ):
-        found.append("The breach time is not after the clock start.")
-    return [
-        Issue(
-            severity=Severity.WARNING,
-            code="value",
-            expression="Bundle.entry.resource.ofType(ServiceRequest).occurrence.end",
-            diagnostics=text,
-            rule="H02",
-        )
-        for text in found
-    ]
 
 
 _ACTIONS: dict[str, Callable[[Inbound], Awaitable[Reply | Refused]]] = {
