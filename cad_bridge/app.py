@@ -128,6 +128,7 @@ def _assemble(  # noqa: PLR0917 - the composition root puts everything together
         catalogue=Catalogue(database, now=now, new_id=uuid4, configured=configured_services(config)),
         now=now,
         new_id=uuid4,
+        is_real_site=config.bars.inbound is not None,
     )
     engine = Engine(database=database, site=site, discovery=discovery, now=now)
     transport, webhook_transport = transports

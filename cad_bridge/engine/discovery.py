@@ -30,7 +30,10 @@ How = Literal["automatic", "named", "confirmed"]
 
 
 class Discovery:
-    """Where is it, whose is it, who takes it: for the API, for referrals, for the command line."""
+    """Where is it, whose is it, who takes it: for the API, for referrals, for the board.
+
+    `is_real_site`: boundaries that are not for operational use send nothing there without a person's confirmation.
+    """
 
     def __init__(
         self,
@@ -40,12 +43,14 @@ class Discovery:
         catalogue: Catalogue,
         now: Callable[[], datetime],
         new_id: Callable[[], UUID],
+        is_real_site: bool = False,
     ) -> None:
         self.boundaries = boundaries
         self.sources = sources
         self.catalogue = catalogue
         self._now = now
         self._new_id = new_id
+        self._is_real_site = is_real_site
 
     async def answer(self, query: DiscoveryQuery) -> DiscoveryAnswer:
         """Which ambulance service is responsible at a place."""
@@ -54,7 +59,7 @@ class Discovery:
 
     async def choose_receiver(self, query: DiscoveryQuery, *, use_case: str = OUT_OF_AREA) -> ReceiverChoice:
         """The service that takes a referral by its place (APP6-REF-11), and why; see `ReceiverChoice.may_send`."""
-        return choose_receiver(
+        choice = choose_receiver(
             query,
             self.boundaries.current,
             entries=await self.catalogue.entries(),
@@ -62,6 +67,7 @@ class Discovery:
             sources=self.sources,
             at=self._now(),
         )
+        return replace(choice, confirm=tuple(dict.fromkeys((*choice.confirm, *self._not_operational(choice.answer)))))
 
     async def check_receiver(
         self, service_id: str, query: DiscoveryQuery, *, use_case: str = OUT_OF_AREA
@@ -71,8 +77,14 @@ class Discovery:
         named = await self.entry(service_id)
         if named is None:
             unknown = Reason(ReasonCode.NO_SERVICE, "the named service is not in the endpoint catalogue")
-            return replace(by_place, chosen=None, confirm=(unknown, *confirm_needed("", by_place.answer)))
-        return replace(by_place, chosen=named, confirm=confirm_needed(named.ods_code, by_place.answer))
+            doubts = (unknown, *confirm_needed("", by_place.answer))
+        else:
+            doubts = confirm_needed(named.ods_code, by_place.answer)
+        doubts = (*doubts, *self._not_operational(by_place.answer))
+        return replace(by_place, chosen=named, confirm=tuple(dict.fromkeys(doubts)))
+
+    def _not_operational(self, answer: DiscoveryAnswer) -> tuple[Reason, ...]:
+        return tuple(r for r in answer.reasons if self._is_real_site and r.code is ReasonCode.ILLUSTRATIVE)
 
     async def entry(self, service_id: str, connection: AsyncConnection | None = None) -> CatalogueEntry | None:
         """What is known of a service, an active entry before others; None for one that nobody knows."""

@@ -50,6 +50,14 @@ async def test_a_manual_choice_is_recorded_with_its_reason_and_what_it_overruled
         assert decision["doubts"][0].startswith("receiver-elsewhere:")
 
 
+async def test_a_real_site_needs_boundaries_for_operational_use(database_url: str) -> None:
+    inbound = {"proxy_address": "10.0.0.5", "subjects": ["CN=proxy"]}
+    async with receiving(database_url, bars={"base_url": NOWHERE, "inbound": inbound}) as running:
+        asked = await running.api("POST", "/referrals", json=referral_body())
+        assert asked.status_code == 409
+        assert asked.json()["discovery"]["confirm"][0].startswith("illustrative:")
+
+
 # --- received cases ---------------------------------------------------------------------------------------
 
 

@@ -60,9 +60,14 @@ async def take(held: Catalogue, *entries: CatalogueEntry) -> None:
     await held.take(ImportedCatalogue(entries, resources_from_entries(entries)), by=OPERATOR)
 
 
-def discovery(held: Catalogue) -> Discovery:
+def discovery(held: Catalogue, *, operational: bool = True, is_real_site: bool = False) -> Discovery:
     return Discovery(
-        boundaries=BoundaryHolder(index()), sources=NO_SOURCES, catalogue=held, now=lambda: NOW, new_id=uuid4
+        boundaries=BoundaryHolder(index(operational=operational)),
+        sources=NO_SOURCES,
+        catalogue=held,
+        now=lambda: NOW,
+        new_id=uuid4,
+        is_real_site=is_real_site,
     )
 
 
@@ -103,7 +108,7 @@ async def test_use_cases_of_the_configuration_add_to_a_catalogue_that_names_none
     )
     await held.replace(ENDPOINT, "endpoint-1", endpoint(), by=OPERATOR)
     (entry,) = await held.entries()
-    assert (entry.use_cases, entry.address) == ({"a6t1"}, "https://bars-1.example.org/FHIR/R4")
+    assert (entry.use_cases, entry.address) == (frozenset({"a6t1"}), "https://bars-1.example.org/FHIR/R4")
 
 
 async def test_a_time_that_goes_back_never_takes_last_updated_back(database: AsyncEngine) -> None:
@@ -149,6 +154,18 @@ async def test_a_named_receiver_is_held_against_the_place(database: AsyncEngine)
     unknown = await asked.check_receiver(f"{SERVICE_ID}|3", IN_AAA)
     assert unknown.chosen is None
     assert [reason.code for reason in unknown.confirm[:2]] == ["no-service", "receiver-elsewhere"]
+
+
+@pytest.mark.parametrize(
+    ("operational", "is_real_site", "may_send"), [(True, True, True), (False, False, True), (False, True, False)]
+)
+async def test_illustrative_boundaries_send_nothing_by_themselves_on_a_real_site(
+    database: AsyncEngine, operational: bool, is_real_site: bool, may_send: bool
+) -> None:
+    asked = discovery(catalogue(database, AAA), operational=operational, is_real_site=is_real_site)
+    chosen, named = await asked.choose_receiver(IN_AAA), await asked.check_receiver(AAA.service_id, IN_AAA)
+    assert (chosen.may_send, named.may_send) == (may_send, may_send)
+    assert [reason.code for reason in named.confirm] == ([] if may_send else ["illustrative"])
 
 
 async def test_a_manual_choice_needs_a_reason_and_a_case(database: AsyncEngine) -> None:
