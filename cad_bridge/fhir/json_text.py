@@ -19,15 +19,13 @@ from cad_bridge.fhir.issues import Issue, Severity
 DEFAULT_MAX_BYTES = 1024 * 1024
 """1 MiB. The largest published message has 48 KB."""
 
-DEFAULT_MAX_DEPTH = 64
-"""Arrays and objects inside each other. The deepest published message has 11."""
-
 DEEPEST_READABLE = 254
-"""What orjson can write back; `max_depth` above it has no effect."""
+"""Arrays and objects inside each other, at most: what orjson writes back. The deepest published message has 11."""
 
 _ESCAPED_QUOTE = b"\\u0022"
 _CONTROL_ESCAPE = re.compile(rb"\\u00[01]")
 _ALLOWED_CONTROLS = "\t\n\r"
+_TOO_DEEP = f"Objects and arrays are nested more than {DEEPEST_READABLE} levels deep."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,14 +41,14 @@ class JsonText:
     issues: tuple[Issue, ...]
 
 
-def read_json(raw: bytes, *, max_bytes: int = DEFAULT_MAX_BYTES, max_depth: int = DEFAULT_MAX_DEPTH) -> JsonText:
+def read_json(raw: bytes, *, max_bytes: int = DEFAULT_MAX_BYTES) -> JsonText:
     """Read `raw` as one JSON object; on any defect `value` is None and `issues` says what is wrong.
 
     Duplicate keys, control characters and nesting refuse the message although JSON itself could be read. Never raises.
     """
     try:
-        value = _parse(raw, max_bytes, max_depth)
-        compact = _write(value, max_depth)
+        value = _parse(raw, max_bytes)
+        compact = _write(value)
         _refuse_what_json_allows(raw, value, compact)
     except _UnreadableError as why:
         return JsonText(value=None, compact=b"", issues=(why.issue,))
@@ -63,26 +61,23 @@ class _UnreadableError(Exception):
         self.issue = Issue(severity=Severity.ERROR, code=code, expression="", diagnostics=diagnostics, rule=rule)
 
 
-def _parse(raw: bytes, max_bytes: int, max_depth: int) -> dict[str, Any]:
+def _parse(raw: bytes, max_bytes: int) -> dict[str, Any]:
     if len(raw) > max_bytes:
         raise _UnreadableError("too-long", f"The message is longer than the {max_bytes} bytes accepted.", "json-size")
     try:
         value = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
-        raise _UnreadableError("structure", _why_unreadable(raw, error, max_depth), "json-syntax") from None
+        raise _UnreadableError("structure", _why_unreadable(raw, error), "json-syntax") from None
     if not isinstance(value, dict):
         raise _UnreadableError("structure", "The message is not a JSON object.", "json-object")
     return value
 
 
-def _write(value: dict[str, Any], max_depth: int) -> bytes:
+def _write(value: dict[str, Any]) -> bytes:
     try:
-        compact = orjson.dumps(value)
+        return orjson.dumps(value)
     except TypeError:
-        raise _UnreadableError("structure", _too_deep(max_depth), "json-depth") from None
-    if depth_of(value) > max_depth:
-        raise _UnreadableError("structure", _too_deep(max_depth), "json-depth")
-    return compact
+        raise _UnreadableError("structure", _TOO_DEEP, "json-depth") from None
 
 
 def _refuse_what_json_allows(raw: bytes, value: dict[str, Any], compact: bytes) -> None:
@@ -101,20 +96,6 @@ def has_duplicate_keys(raw: bytes, compact: bytes) -> bool:
     if _ESCAPED_QUOTE in raw:
         return _repeats_a_key(raw)
     return raw.count(b'"') != compact.count(b'"')
-
-
-def depth_of(value: object) -> int:
-    """How many arrays and objects stand inside each other, the outermost included."""
-    depth, level = 0, [value]
-    while level:
-        depth += 1
-        level = [
-            child
-            for parent in level
-            for child in (parent.values() if type(parent) is dict else parent)  # type: ignore[attr-defined]
-            if type(child) is dict or type(child) is list
-        ]
-    return depth
 
 
 def has_control_character(value: object) -> bool:
@@ -144,7 +125,7 @@ def _repeats_a_key(raw: bytes) -> bool:
     return repeated
 
 
-def _why_unreadable(raw: bytes, error: orjson.JSONDecodeError, max_depth: int) -> str:
+def _why_unreadable(raw: bytes, error: orjson.JSONDecodeError) -> str:
     """Plain English with the position; the reader's own words are not passed on, for they may quote the message."""
     if raw.startswith(b"\xef\xbb\xbf"):
         return "The message begins with a byte order mark, which JSON does not allow."
@@ -155,9 +136,5 @@ def _why_unreadable(raw: bytes, error: orjson.JSONDecodeError, max_depth: int) -
     except UnicodeDecodeError as wrong:
         return f"The message is not UTF-8: byte {wrong.start} cannot be read."
     if "depth limit" in error.msg:
-        return _too_deep(max_depth)
+        return _TOO_DEEP
     return f"The message is not JSON: it cannot be read from line {error.lineno}, column {error.colno}."
-
-
-def _too_deep(max_depth: int) -> str:
-    return f"Objects and arrays are nested more than {max_depth} levels deep."

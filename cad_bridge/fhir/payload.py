@@ -11,14 +11,13 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from functools import cache
 
-from cad_bridge.fhir.issues import Severity
-from cad_bridge.fhir.payload_rows import Row
+from cad_bridge.fhir.payload_rows import Row, broken_rows
 from cad_bridge.fhir.payload_table_case import CASE_ROWS
 from cad_bridge.fhir.payload_table_clinical import CLINICAL_ROWS
 from cad_bridge.fhir.payload_table_message import MESSAGE_ROWS
 from cad_bridge.fhir.payload_view import CAD_TO_CAD, MessageView, subjects
 from cad_bridge.fhir.schema_types import words
-from cad_bridge.fhir.structure_findings import Finding
+from cad_bridge.fhir.structure_findings import Finding, Weight
 
 PAYLOADS: Mapping[str, str] = {
     "3": "Application 3 referral request",
@@ -59,37 +58,37 @@ RESOURCE_TYPES: Mapping[str, frozenset[str]] = {
 """The resource types that the message definition of a payload names (PAY-BND-09)."""
 
 
-def check_payload(view: MessageView, *, strict: bool) -> Iterator[Finding]:
+def check_payload(view: MessageView) -> Iterator[Finding]:
     """What the element table of the message's payload demands and the message lacks."""
-    yield from _unusual_types(view, strict=strict)
-    for subject, rows in rows_for(view.payload).items():
+    yield from _unusual_types(view)
+    for subject, rows in rows_for(view.payload, with_ids=view.kind != "request").items():
         for node in subjects(view, subject):
-            for row in rows:
-                if row.path == "id" and view.kind == "request" and subject != "Bundle":
-                    continue
-                for holder, element in row.misses(node):
-                    severity = Severity.ERROR if strict and not is_tolerated(row, view) else Severity.WARNING
-                    yield Finding(holder, element, row.rule, row.text, severity=severity)
+            for row, (holder, element) in broken_rows(rows, node):
+                weight = Weight.NEVER if is_tolerated(row, view) else Weight.IF_STRICT
+                yield Finding(holder, element, row.rule, row.text, weight=weight, within=node)
 
 
-def _unusual_types(view: MessageView, *, strict: bool) -> Iterator[Finding]:
+def _unusual_types(view: MessageView) -> Iterator[Finding]:
     allowed = RESOURCE_TYPES.get(view.payload[:1])
     if allowed is None:
         return
     for resource_type, resources in view.by_type.items():
         if resource_type not in allowed:
             text = "The message definition does not name this type of resource; it is kept."
-            severity = Severity.ERROR if strict else Severity.WARNING
             for resource in resources:
-                yield Finding(resource, "resourceType", "PAY-BND-09", text, severity=severity)
+                yield Finding(resource, "resourceType", "PAY-BND-09", text, weight=Weight.IF_STRICT, within=resource)
 
 
 @cache
-def rows_for(letters: str) -> Mapping[str, tuple[Row, ...]]:
-    """The rows of the element tables that `letters` name, by subject."""
+def rows_for(letters: str, *, with_ids: bool) -> Mapping[str, tuple[Row, ...]]:
+    """The rows of the element tables that `letters` name, by subject.
+
+    `with_ids` is False for a first request, whose resources have no ids yet: the receiver issues them.
+    """
     found: dict[str, list[Row]] = defaultdict(list)
     for row in ROWS:
-        if any(letter in row.payloads for letter in letters):
+        is_issued_id = row.path == "id" and row.subject != "Bundle"
+        if any(letter in row.payloads for letter in letters) and (with_ids or not is_issued_id):
             found[row.subject].append(row)
     return {subject: tuple(rows) for subject, rows in found.items()}
 

@@ -14,10 +14,9 @@ from typing import Any
 from cad_bridge.fhir import systems
 from cad_bridge.fhir.elements import as_object, objects, text
 from cad_bridge.fhir.facts import read_instant
-from cad_bridge.fhir.issues import Severity
 from cad_bridge.fhir.payload_rows import SELECTORS
 from cad_bridge.fhir.payload_view import REFERRAL_TO_CAS, VALIDATIONS, MessageView, Node
-from cad_bridge.fhir.structure_findings import Finding
+from cad_bridge.fhir.structure_findings import Finding, Weight
 
 UK_LATITUDES = (49.0, 61.0)
 UK_LONGITUDES = (-9.0, 3.0)
@@ -131,11 +130,11 @@ def _breach_time(view: MessageView) -> Iterator[Finding]:
 
 
 def _incident_location(view: MessageView) -> Iterator[Finding]:
-    severity = Severity.ERROR if view.kind == "request" else Severity.WARNING
+    weight = Weight.ALWAYS if view.kind == "request" else Weight.IF_STRICT
     locations = view.incident_locations
     if not locations:
         rule = "PAY-ILO-01" if view.payload == "6" else "APP-COM-09"
-        yield Finding(view.bundle, "entry", rule, "There is no Location of the incident.", severity=severity)
+        yield Finding(view.bundle, "entry", rule, "There is no Location of the incident.", weight=weight)
     elif not any(map(is_usable, locations)):
         text = "The Location of the incident has no point, property or address to send help to."
-        yield Finding(locations[0], None, "APP-COM-10", text, severity=severity)
+        yield Finding(locations[0], None, "APP-COM-10", text, weight=weight)

@@ -83,13 +83,35 @@ class Row:
     plain: tuple[str, ...]
     """The names on a path without selector and choice; empty for the others."""
 
-    def misses(self, node: Node) -> Sequence[Miss]:
-        """Where in the resource `node` the rule is broken; empty when it holds."""
-        if self.plain and _holds_at_once(node, self.plain, self.demand):
-            return ()
-        found: list[Miss] = []
-        _follow(node, self.steps, 0, self, found)
-        return found
+
+def broken_rows(rows: Sequence[Row], node: Node) -> list[tuple[Row, Miss]]:
+    """The rows that the resource `node` breaks, each with the place; empty when all hold.
+
+    Most rows hold in one way: a single value at each step, all there, and right. That is seen here without a call, at
+    a fifth of the cost; only what is not so simple is followed step by step, and the verdict is that of `_follow`.
+    """
+    found: list[tuple[Row, Miss]] = []
+    for row in rows:
+        value: Any = node
+        for name in row.plain:
+            if type(value) is list and len(value) == 1:
+                value = value[0]
+            if type(value) is not dict or name not in value:
+                break
+            value = value[name]
+        else:
+            if row.plain and _is_right(value, row.demand):
+                continue
+        misses: list[Miss] = []
+        _follow(node, row.steps, 0, row, misses)
+        found.extend((row, miss) for miss in misses)
+    return found
+
+
+def _is_right(value: Any, demand: Demand | None) -> bool:
+    if type(value) is list:
+        return demand is None and bool(value)
+    return value is not None and (demand is None or demand(value))
 
 
 def table(text: str) -> tuple[Row, ...]:
@@ -120,23 +142,6 @@ def _row(line: str) -> Row:
 def _plain(steps: Sequence[Step]) -> tuple[str, ...]:
     is_plain = not any(step.is_choice or step.selector for step in steps)
     return tuple(step.name for step in steps) if is_plain else ()
-
-
-def _holds_at_once(node: Any, names: tuple[str, ...], demand: Demand | None) -> bool:
-    """Whether the row holds in the way it nearly always does: one value at each step, all there, and right.
-
-    Says nothing where it is False; then `_follow` finds out. Nine rows of ten end here, at a fifth of the cost.
-    """
-    value = node
-    for name in names:
-        if type(value) is list and len(value) == 1:
-            value = value[0]
-        if type(value) is not dict or name not in value:
-            return False
-        value = value[name]
-    if type(value) is list:
-        return demand is None and bool(value)
-    return value is not None and (demand is None or demand(value))
 
 
 def _follow(node: Node, steps: Sequence[Step], index: int, row: Row, found: list[Miss]) -> None:

@@ -7,24 +7,24 @@ for a strict service also what the tables name, but for what is tolerated of eve
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 from itertools import islice
 from typing import Any
 
-from cad_bridge.fhir.issues import Issue, Severity
+from cad_bridge.fhir.issues import Issue
 from cad_bridge.fhir.payload import check_payload
 from cad_bridge.fhir.payload_refusals import check_refusals
-from cad_bridge.fhir.payload_rows import Row
+from cad_bridge.fhir.payload_rows import Row, broken_rows
 from cad_bridge.fhir.payload_view import Kind, MessageView, subjects
-from cad_bridge.fhir.profile_defects import TOLERATED, check_defects
-from cad_bridge.fhir.profile_extensions import check_extension
+from cad_bridge.fhir.profile_defects import check_defects
+from cad_bridge.fhir.profile_extensions import check_extensions
 from cad_bridge.fhir.profile_references import check_references
 from cad_bridge.fhir.profile_table import PROFILE_ROWS
 from cad_bridge.fhir.profile_walk import collect
 from cad_bridge.fhir.structure import limited
-from cad_bridge.fhir.structure_findings import Finding, as_issues
+from cad_bridge.fhir.structure_findings import Finding, Weight, as_issues
 
 _MOST_FINDINGS = 1000
 """Far above what is listed: the end of what a message full of small faults may cost."""
@@ -39,27 +39,27 @@ def check_profile(bundle: Mapping[str, Any], *, use_case: str | None, kind: Kind
     than `structure.MOST_ISSUES` findings the rest is not listed. Never raises.
     """
     view = MessageView(bundle, kind, use_case)
-    findings = _findings(view, strict=strict and kind != "acknowledgement")
-    return list(limited(as_issues(bundle, islice(findings, _MOST_FINDINGS))))
+    findings: Iterator[Finding] = islice(_findings(view), _MOST_FINDINGS)
+    if kind == "acknowledgement":
+        findings = (replace(finding, weight=Weight.NEVER) for finding in findings)
+    return list(limited(as_issues(bundle, findings, strict=strict)))
 
 
-def _findings(view: MessageView, *, strict: bool) -> Iterator[Finding]:
+def _findings(view: MessageView) -> Iterator[Finding]:
     collected = collect(view)
     yield from check_refusals(view)
-    yield from check_payload(view, strict=strict)
-    yield from _graded(_profile_rows(view), strict=strict)
-    yield from _graded(check_references(view, collected), strict=strict)
-    for extension in collected.extensions:
-        yield from _graded(check_extension(extension), strict=strict)
-    yield from _graded(check_defects(view, collected), strict=strict)
+    yield from check_payload(view)
+    yield from _profile_rows(view)
+    yield from check_references(view, collected["Reference"])
+    yield from check_extensions(collected["Extension"])
+    yield from check_defects(view, collected)
 
 
 def _profile_rows(view: MessageView) -> Iterator[Finding]:
     for subject, rows in rows_for(view.payload).items():
         for node in subjects(view, subject):
-            for row in rows:
-                for holder, element in row.misses(node):
-                    yield Finding(holder, element, row.rule, row.text)
+            for row, (holder, element) in broken_rows(rows, node):
+                yield Finding(holder, element, row.rule, row.text, weight=Weight.IF_STRICT, within=node)
 
 
 @cache
@@ -70,9 +70,3 @@ def rows_for(letters: str) -> Mapping[str, tuple[Row, ...]]:
         if row.payloads == "*" or any(letter in row.payloads for letter in letters):
             found[row.subject].append(row)
     return {subject: tuple(rows) for subject, rows in found.items()}
-
-
-def _graded(findings: Iterable[Finding], *, strict: bool) -> Iterator[Finding]:
-    for finding in findings:
-        is_error = strict and finding.rule not in TOLERATED
-        yield replace(finding, severity=Severity.ERROR if is_error else Severity.WARNING)

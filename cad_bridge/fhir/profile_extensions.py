@@ -5,14 +5,17 @@ A sender that writes a code where the definition has a CodeableConcept is unders
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from cad_bridge.fhir.elements import objects
-from cad_bridge.fhir.structure_findings import Finding
+from cad_bridge.fhir.profile_walk import Met
+from cad_bridge.fhir.structure_findings import Finding, Weight
 
 Node = Mapping[str, Any]
+_Wrong = tuple[Node, str, str]
+"""An extension, the rule that it breaks, and what to say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +116,14 @@ DEFINITIONS: Mapping[str, Definition] = {
 """By URL without regard to case. An extension that is not here is kept and not judged."""
 
 
-def check_extension(extension: Node) -> Iterator[Finding]:
-    """What is wrong with one extension, if its definition is known."""
+def check_extensions(extensions: Iterable[Met]) -> Iterator[Finding]:
+    """What is wrong with extensions whose definition is known."""
+    for met in extensions:
+        for holder, rule, text in _check(met.node):
+            yield Finding(holder, None, rule, text, weight=Weight.IF_STRICT, within=met.resource)
+
+
+def _check(extension: Node) -> Iterator[_Wrong]:
     url = extension.get("url")
     definition = DEFINITIONS.get(url.casefold()) if isinstance(url, str) else None
     if definition is None:
@@ -126,22 +135,22 @@ def check_extension(extension: Node) -> Iterator[Finding]:
         yield from _parts(extension, definition.parts, rule)
 
 
-def _value(extension: Node, types: tuple[str, ...], rule: str) -> Iterator[Finding]:
+def _value(extension: Node, types: tuple[str, ...], rule: str) -> Iterator[_Wrong]:
     if not any(f"value{name}" in extension for name in types):
         wanted = " or ".join(f"value{name}" for name in types)
-        yield Finding(extension, None, rule, f"This extension must have a {wanted}.")
+        yield extension, rule, f"This extension must have a {wanted}."
 
 
-def _parts(extension: Node, parts: Mapping[str, Part], rule: str) -> Iterator[Finding]:
+def _parts(extension: Node, parts: Mapping[str, Part], rule: str) -> Iterator[_Wrong]:
     if any(key.startswith("value") for key in extension):
-        yield Finding(extension, None, rule, "This extension has parts and no value of its own.")
+        yield extension, rule, "This extension has parts and no value of its own."
     found = objects(extension.get("extension", []))
     for name, part in parts.items():
         same = [each for each in found if str(each.get("url")).casefold() == name.casefold()]
         if len(same) < part.least:
-            yield Finding(extension, None, rule, f"This extension must have the part {name}.")
+            yield extension, rule, f"This extension must have the part {name}."
         if part.most is not None and len(same) > part.most:
-            yield Finding(extension, None, rule, f"This extension has the part {name} more than once.")
+            yield extension, rule, f"This extension has the part {name} more than once."
         for each in same:
             if part.types:
                 yield from _value(each, part.types, rule)

@@ -6,14 +6,14 @@ The journey id in Encounter.episodeOfCare is meant to lead nowhere (S7), and res
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 
 from cad_bridge.fhir.payload_view import MessageView, Node
-from cad_bridge.fhir.profile_walk import Collected
+from cad_bridge.fhir.profile_walk import Met
 from cad_bridge.fhir.schema_fields import fields_of
 from cad_bridge.fhir.schema_types import MESSAGE_TYPES, NEIGHBOUR_TYPES
-from cad_bridge.fhir.structure_findings import Finding
+from cad_bridge.fhir.structure_findings import Finding, Weight
 
 ANY: frozenset[str] = frozenset()
 
@@ -33,15 +33,18 @@ _SCENE_SAFETY = {
 """Targets narrowed by BARSFlag-scene-safety."""
 
 
-def check_references(view: MessageView, collected: Collected) -> Iterator[Finding]:
+def check_references(view: MessageView, references: Iterable[Met]) -> Iterator[Finding]:
     """References that lead nowhere, and those that lead to a resource of a wrong type."""
-    for resource_type, element, holder in collected.references:
-        target = view.target(holder)
+    for met in references:
+        reference = met.node.get("reference")
+        target = view.target(met.node)
         if target is not None:
-            yield from _wrong_type(resource_type, element, holder, target)
-        elif not (_leads_outside(view, element) or holder["reference"].startswith("#")):
+            yield from _wrong_type(met, target)
+        elif isinstance(reference, str) and not (_leads_outside(view, met.element) or reference.startswith("#")):
             text = "The reference leads to nothing in the message."
-            yield Finding(holder, "reference", "CORE-BND-10", text, "not-found")
+            yield Finding(
+                met.node, "reference", "CORE-BND-10", text, "not-found", weight=Weight.IF_STRICT, within=met.resource
+            )
     for flag in view.scene_safety_flags:
         yield from _scene_safety(view, flag)
 
@@ -51,11 +54,12 @@ def _leads_outside(view: MessageView, element: str) -> bool:
     return element == "episodeOfCare" or (view.payload == "C" and element in ("basedOn", "encounter"))
 
 
-def _wrong_type(resource_type: str, element: str, holder: Node, target: Node) -> Iterator[Finding]:
-    allowed = targets().get((resource_type, element), ANY)
+def _wrong_type(met: Met, target: Node) -> Iterator[Finding]:
+    resource_type = str(met.resource.get("resourceType"))
+    allowed = targets().get((resource_type, met.element), ANY)
     if allowed and str(target.get("resourceType")) not in allowed:
-        text = f"{resource_type}.{element} must lead to: {', '.join(sorted(allowed))}."
-        yield Finding(holder, "reference", "reference-target", text)
+        text = f"{resource_type}.{met.element} must lead to: {', '.join(sorted(allowed))}."
+        yield Finding(met.node, "reference", "reference-target", text, weight=Weight.IF_STRICT, within=met.resource)
 
 
 def _scene_safety(view: MessageView, flag: Node) -> Iterator[Finding]:
@@ -63,7 +67,7 @@ def _scene_safety(view: MessageView, flag: Node) -> Iterator[Finding]:
         target = view.target(flag.get(element))
         if target is not None and str(target.get("resourceType")) not in allowed:
             text = f"{element} of a scene safety Flag must lead to: {', '.join(sorted(allowed))}."
-            yield Finding(flag, element, "BARSFlag-scene-safety", text)
+            yield Finding(flag, element, "BARSFlag-scene-safety", text, weight=Weight.IF_STRICT, within=flag)
 
 
 @cache

@@ -3,55 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from cad_bridge.fhir.payload_view import MessageView
+from cad_bridge.fhir.schema_types import CHECKED_TYPES
+from cad_bridge.fhir.schema_walk import object_elements
 
 Node = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Collected:
-    """References with resource type and element, extensions, identifiers, and quantities, in any order."""
+class Met(NamedTuple):
+    """An object, the element that holds it, and the resource that it is in."""
 
-    references: list[tuple[str, str, Node]] = field(default_factory=list)
-    extensions: list[Node] = field(default_factory=list)
-    identifiers: list[Node] = field(default_factory=list)
-    quantities: list[Node] = field(default_factory=list)
+    node: Node
+    element: str
+    resource: Node
 
 
-def collect(view: MessageView) -> Collected:
-    """All of them in the message, contained resources included."""
-    collected = Collected()
+_PICKED = frozenset({"Extension", "Identifier", "Quantity", "Reference"})
+
+
+def collect(view: MessageView) -> Mapping[str, list[Met]]:
+    """Every extension, identifier, quantity and reference of the message by its type, contained resources included."""
+    collected: dict[str, list[Met]] = {name: [] for name in _PICKED}
     for resource_type, resources in view.by_type.items():
-        for resource in resources:
-            _resource(resource, resource_type, collected)
+        if resource_type in CHECKED_TYPES:
+            for resource in resources:
+                _resource(resource, resource_type, collected)
     return collected
 
 
-def _resource(resource: Node, resource_type: str, collected: Collected) -> None:
-    stack: list[Any] = [resource]
-    while stack:
-        node = stack.pop()
-        for key, value in node.items():
-            kind = type(value)
-            if kind is dict:
-                _meet(value, key, resource_type, collected)
-                stack.append(value)
-            elif kind is list:
-                for item in value:
-                    if type(item) is dict:
-                        _meet(item, key, resource_type, collected)
-                        stack.append(item)
+def _resource(resource: Node, resource_type: str, collected: Mapping[str, list[Met]]) -> None:
+    waiting: list[tuple[Any, str]] = [(resource, resource_type)]
+    for node, type_name in waiting:
+        elements = object_elements(type_name)
+        for key in node:
+            child_type = elements.get(key)
+            if child_type is None:
+                continue
+            value = node[key]
+            for child in value if type(value) is list else (value,):
+                if type(child) is dict:
+                    waiting.append((child, child_type or _said(child)))
+                    if child_type in collected:
+                        collected[child_type].append(Met(child, key, resource))
 
 
-def _meet(node: dict[str, Any], key: str, resource_type: str, collected: Collected) -> None:
-    if key == "extension":
-        collected.extensions.append(node)
-    elif key == "identifier":
-        collected.identifiers.append(node)
-    elif type(node.get("reference")) is str:
-        collected.references.append((resource_type, key, node))
-    elif "unit" in node or "comparator" in node:
-        collected.quantities.append(node)
+def _said(resource: Node) -> str:
+    said = resource.get("resourceType")
+    return said if isinstance(said, str) and said in CHECKED_TYPES else "Element"

@@ -1,4 +1,4 @@
-"""Which elements of a type hold objects of which type: what a walk over a message needs to know types as it goes."""
+"""What a walk over a message needs to know types as it goes."""
 
 from __future__ import annotations
 

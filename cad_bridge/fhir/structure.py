@@ -11,12 +11,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from cad_bridge.fhir.issues import Issue, Severity
-from cad_bridge.fhir.json_text import DEFAULT_MAX_BYTES, DEFAULT_MAX_DEPTH, read_json
+from cad_bridge.fhir.json_text import DEFAULT_MAX_BYTES, read_json
 from cad_bridge.fhir.schema import message_validator
 from cad_bridge.fhir.structure_explain import explain_message, explain_resource
 from cad_bridge.fhir.structure_findings import as_issues
 from cad_bridge.fhir.structure_invariants import walk
 from cad_bridge.fhir.structure_paths import paths_of
+
+DEFAULT_MAX_DEPTH = 64
+"""Objects and lists inside each other in a message. The deepest published one has 11."""
 
 MOST_ISSUES = 100
 """More are counted, not listed: a hostile message could have a hundred thousand."""
@@ -47,10 +50,10 @@ def check_structure(
     Errors carry the FHIR issue code (``structure``, ``required``, ``value``, ``code-invalid``, ``invariant``,
     ``too-long``) and the FHIRPath of the element. At most `MOST_ISSUES` are listed; a last one then says so.
     """
-    text = read_json(raw, max_bytes=max_bytes, max_depth=max_depth)
+    text = read_json(raw, max_bytes=max_bytes)
     if text.value is None:
         return StructureResult(bundle=None, issues=text.issues)
-    return StructureResult(bundle=text.value, issues=limited(_issues(text.value, text.compact)))
+    return StructureResult(bundle=text.value, issues=limited(_issues(text.value, text.compact, max_depth)))
 
 
 def warm_up() -> None:
@@ -84,13 +87,13 @@ _MORE = Issue(
 )
 
 
-def _issues(bundle: dict[str, Any], compact: bytes) -> Iterator[Issue]:
+def _issues(bundle: dict[str, Any], compact: bytes, max_depth: int) -> Iterator[Issue]:
     if bundle.get("resourceType") != "Bundle":
         yield _not_a_bundle()
         return
     if not message_validator().is_valid(bundle):
         yield from explain_message(bundle)
-    walked = walk(bundle, compact)
+    walked = walk(bundle, compact, max_depth=max_depth)
     yield from _unusual(bundle, walked.unusual)
     yield from as_issues(bundle, walked.findings)
 

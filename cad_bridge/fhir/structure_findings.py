@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from enum import Enum
+from operator import itemgetter
 from typing import Any
 
 from cad_bridge.fhir.issues import Issue, Severity
-from cad_bridge.fhir.structure_paths import Path, Step, fhir_path, paths_of
+from cad_bridge.fhir.structure_paths import Path, fhir_path, paths_of
+
+
+class Weight(Enum):
+    """When a finding refuses the message."""
+
+    ALWAYS = "always"
+    IF_STRICT = "if the service is strict"
+    NEVER = "never"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,17 +33,40 @@ class Finding:
     rule: str
     diagnostics: str
     code: str = "invariant"
-    severity: Severity = Severity.ERROR
+    weight: Weight = Weight.ALWAYS
+    within: object | None = None
+    """The resource that holds the holder, where it is known: then only that is searched for it."""
 
 
-def as_issues(message: Mapping[str, Any], findings: Iterable[Finding]) -> list[Issue]:
+def as_issues(message: Mapping[str, Any], findings: Iterable[Finding], *, strict: bool = False) -> list[Issue]:
     """The findings as issues, each with its FHIRPath, in the order of entries and elements."""
     listed = list(findings)
     if not listed:
         return []
-    paths = paths_of(message, {id(finding.holder) for finding in listed})
+    paths = _paths(message, listed)
     placed = [(_place(finding, paths.get(id(finding.holder))), finding) for finding in listed]
-    return [_issue(path, finding) for path, finding in sorted(placed, key=lambda pair: _order(pair[0]))]
+    return [_issue(path, finding, strict=strict) for path, finding in sorted(placed, key=itemgetter(0))]
+
+
+def _paths(message: Mapping[str, Any], findings: list[Finding]) -> Mapping[int, Path]:
+    """Where the holders are: looked for in the resource that is known to hold them, else in the whole message."""
+    resources = {id(resource): (path, resource) for path, resource in _resources(message)}
+    wanted: dict[int, set[int]] = defaultdict(set)
+    for finding in findings:
+        wanted[id(finding.within) if id(finding.within) in resources else id(message)].add(id(finding.holder))
+    found: dict[int, Path] = {}
+    for key, holders in wanted.items():
+        start, part = resources.get(key, ((), message))
+        found |= {holder: (*start, *path) for holder, path in paths_of(part, holders).items()}
+    return found
+
+
+def _resources(message: Mapping[str, Any]) -> Iterator[tuple[Path, object]]:
+    entries = message.get("entry")
+    for index, entry in enumerate(entries if isinstance(entries, list) else ()):
+        resource = entry.get("resource") if isinstance(entry, dict) else None
+        if isinstance(resource, dict):
+            yield ("entry", index, "resource"), resource
 
 
 def _place(finding: Finding, holder: Path | None) -> Path:
@@ -42,13 +76,10 @@ def _place(finding: Finding, holder: Path | None) -> Path:
     return (*holder, finding.key)
 
 
-def _order(path: Path) -> list[tuple[bool, Step]]:
-    return [(isinstance(step, str), step) for step in path]
-
-
-def _issue(path: Path, finding: Finding) -> Issue:
+def _issue(path: Path, finding: Finding, *, strict: bool) -> Issue:
+    refuses = finding.weight is Weight.ALWAYS or (strict and finding.weight is Weight.IF_STRICT)
     return Issue(
-        severity=finding.severity,
+        severity=Severity.ERROR if refuses else Severity.WARNING,
         code=finding.code,
         expression=fhir_path(path),
         diagnostics=finding.diagnostics,

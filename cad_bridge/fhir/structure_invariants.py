@@ -16,7 +16,7 @@ from cad_bridge.fhir.schema import COMPILED_TYPES
 from cad_bridge.fhir.schema_types import CHECKED_TYPES
 from cad_bridge.fhir.schema_walk import object_elements
 from cad_bridge.fhir.structure_bundle import bundle_invariants
-from cad_bridge.fhir.structure_findings import Finding
+from cad_bridge.fhir.structure_findings import Finding, Weight
 from cad_bridge.fhir.structure_questionnaire import QUESTIONNAIRE_INVARIANTS
 from cad_bridge.fhir.structure_rules import INVARIANTS, Node, objects
 
@@ -34,14 +34,14 @@ class Walked:
     unusual: list[Node]
 
 
-def walk(bundle: Node, compact: bytes) -> Walked:
+def walk(bundle: Node, compact: bytes, *, max_depth: int) -> Walked:
     """Every rule that this package knows beyond the schema and that the message breaks. Never raises.
 
     `compact` is the message written without blanks: what it cannot hold is not looked for.
     """
     walked = Walked(findings=list(islice(bundle_invariants(bundle), _ENOUGH)), unusual=[])
     with suppress(_EnoughError):
-        _Walk(walked).resource(bundle)
+        _typed(bundle, walked, max_depth)
         if b"null" in compact:
             _nulls(bundle, walked)
         if b'"contained":' in compact or b'"reference":"#' in compact:
@@ -53,35 +53,36 @@ class _EnoughError(Exception):
     """Enough was found."""
 
 
-class _Walk:
-    """Objects by their types, breadth first, a resource as one of the objects of its holder."""
+def _typed(root: Node, walked: Walked, max_depth: int) -> None:
+    """Every object whose type is known, breadth first, with how many objects and lists it is in."""
+    waiting: list[tuple[Any, str, int]] = [(root, _type_of(root, walked), 1)]
+    for node, type_name, depth in waiting:
+        if type_name in _RULES:
+            _test(node, type_name, walked)
+        if depth > max_depth:
+            text = f"Objects and lists are nested more than {max_depth} levels deep."
+            _add(Finding(node, None, "json-depth", text, "structure"), walked)
+            continue
+        elements = object_elements(type_name)
+        for key in node:
+            child_type = elements.get(key)
+            if child_type is None:
+                continue
+            value = node[key]
+            if type(value) is dict:
+                waiting.append((value, child_type or _type_of(value, walked), depth + 1))
+            elif type(value) is list:
+                for item in value:
+                    if type(item) is dict:
+                        waiting.append((item, child_type or _type_of(item, walked), depth + 2))
 
-    def __init__(self, walked: Walked) -> None:
-        self.walked = walked
 
-    def resource(self, root: Node) -> None:
-        waiting: list[tuple[Any, str]] = [(root, _type_of(root, self.walked))]
-        for node, type_name in waiting:
-            if type_name in _RULES:
-                self._test(node, type_name)
-            elements = object_elements(type_name)
-            for key in node:
-                child_type = elements.get(key)
-                if child_type is None:
-                    continue
-                value = node[key]
-                if type(value) is dict:
-                    waiting.append((value, child_type or _type_of(value, self.walked)))
-                elif type(value) is list:
-                    for item in value:
-                        if type(item) is dict:
-                            waiting.append((item, child_type or _type_of(item, self.walked)))
-
-    def _test(self, node: Node, type_name: str) -> None:
-        for invariant in _RULES[type_name]:
-            if not invariant.holds(node):
-                finding = Finding(node, invariant.element, invariant.rule, invariant.text, severity=invariant.severity)
-                _add(finding, self.walked)
+def _test(node: Node, type_name: str, walked: Walked) -> None:
+    for invariant in _RULES[type_name]:
+        if not invariant.holds(node):
+            weight = Weight.NEVER if invariant.is_told_only else Weight.ALWAYS
+            finding = Finding(node, invariant.element, invariant.rule, invariant.text, weight=weight)
+            _add(finding, walked)
 
 
 def _type_of(resource: Node, walked: Walked) -> str:

@@ -24,11 +24,16 @@ def fhir_path(path: Sequence[Step], *, root: str = "Bundle") -> str:
 
     It ends before a key that is no element of the types that messages are made of: such a key may say anything.
     """
+    names, stems = _element_names(), _choice_stems()
     written = [root]
     for step in path:
-        if isinstance(step, str) and step.removeprefix("_") not in _element_names():
+        if type(step) is int:
+            written.append(f"[{step}]")
+            continue
+        name = str(step).removeprefix("_")
+        if name not in names:
             break
-        written.append(f"[{step}]" if isinstance(step, int) else f".{_stem(step)}")
+        written.append(f".{stems.get(name, name)}")
     return "".join(written)
 
 

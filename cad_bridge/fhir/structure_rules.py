@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from cad_bridge.fhir.issues import Severity
 from cad_bridge.fhir.structure_narrative import has_text, is_plain_xhtml
 
 Node = dict[str, Any]
@@ -20,13 +19,16 @@ Node = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Invariant:
-    """One invariant on an object; `element` is the child to point at, if there is one."""
+    """One invariant on an object; `element` is the child to point at, if there is one.
+
+    What `is_told_only` is a warning: good practice by FHIR, or understood in spite of it.
+    """
 
     rule: str
     text: str
     holds: Callable[[Node], bool]
     element: str | None = None
-    severity: Severity = Severity.ERROR
+    is_told_only: bool = False
 
 
 def objects(node: Node, key: str) -> list[Node]:
@@ -94,7 +96,7 @@ def _has_systems(node: Node, key: str) -> bool:
 def _with_system(key: str) -> Invariant:
     """A coding of a required binding without system is read as of the system of its value set."""
     text = f"A coding of {key} has no system; the one of its required value set is assumed."
-    return Invariant("V18", text, lambda n: _has_systems(n, key), key, Severity.WARNING)
+    return Invariant("V18", text, lambda n: _has_systems(n, key), key, is_told_only=True)
 
 
 def _component_repeats_code(node: Node) -> bool:
@@ -170,7 +172,7 @@ INVARIANTS: Mapping[str, tuple[Invariant, ...]] = {
                 or "entered-in-error" in codes(n, "verificationStatus")
                 or not any("problem-list-item" in codes({"c": c}, "c") for c in objects(n, "category"))
             ),
-            severity=Severity.WARNING,
+            is_told_only=True,
         ),
         Invariant(
             "con-4",

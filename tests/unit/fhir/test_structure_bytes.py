@@ -39,8 +39,7 @@ FULL = next(sort for sort in SORTS if sort.payload == "6" and sort.kind == "upda
         (b'{"a":{"b":1,"c":[],"b":1}}', "json-duplicate-key"),
         (b'{"a":"x \\u0022 y","b":1,"b":2}', "json-duplicate-key"),
         (b'{"a":1,"\\u0061":2}', "json-duplicate-key"),
-        (b'{"a":' * 65 + b"1" + b"}" * 65, "json-depth"),
-        (b'{"a":' + b"[" * 200 + b"]" * 200 + b"}", "json-depth"),
+        (b'{"a":' * 255 + b"1" + b"}" * 255, "json-depth"),
         (b'{"a":' + b"[" * 900 + b"]" * 900 + b"}", "json-depth"),
         (b"[" * 100_000, "json-syntax"),
         (b'{"a":' * 5000, "json-syntax"),
@@ -62,8 +61,17 @@ def test_a_message_may_be_as_long_as_the_limit_and_no_longer() -> None:
 
 
 def test_a_message_may_be_as_deep_as_the_limit_and_no_deeper() -> None:
-    assert check_structure(b'{"a":' * 3 + b"1" + b"}" * 3, max_depth=3).bundle is not None
-    assert check_structure(b'{"a":' * 3 + b"1" + b"}" * 3, max_depth=2).bundle is None
+    bundle = message(FULL)
+    patient = next(entry["resource"] for entry in bundle["entry"] if entry["resource"]["resourceType"] == "Patient")
+    concept: dict[str, object] = {"text": "deepest"}
+    for _ in range(25):
+        concept = {"extension": [{"url": "https://example.org/deeper", "valueCodeableConcept": concept}]}
+    patient["maritalStatus"] = concept
+    assert "json-depth" not in {issue.rule for issue in check_structure(orjson.dumps(bundle), max_depth=80).issues}
+    result = check_structure(orjson.dumps(bundle), max_depth=79)
+    (issue,) = [issue for issue in result.issues if issue.rule == "json-depth"]
+    assert issue.expression.endswith(".extension[0].value")
+    assert result.is_refused
 
 
 @pytest.mark.parametrize(
