@@ -1,4 +1,4 @@
-"""Where is this, and whose is it: `locate`, `polygons build|check|import`, and `uprns import`."""
+"""Where is this, and whose is it: `locate`, `polygons build|check|import|list|use`, and `uprns import`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from cad_bridge.discovery import commands
+from cad_bridge.discovery.areas import BoundaryIndex
 from cad_bridge.discovery.boundary_set import BoundarySetError
 from cad_bridge.discovery.check import DEFAULT_TOLERANCE_M2
 from cad_bridge.discovery.geofiles import BoundaryFileError, FileCrs
@@ -21,12 +22,19 @@ from cad_bridge.discovery.uprn import UprnTableError, import_open_uprn
 from cad_bridge.engine.boundaries import first_index
 from cad_bridge.settings import ConfigurationError, load_config, load_settings
 
-polygons = typer.Typer(help="Boundary sets: build, check, import.", no_args_is_help=True)
+polygons = typer.Typer(help="Boundary sets: build, check, import, list, use.", no_args_is_help=True)
 uprns = typer.Typer(help="The table of Unique Property Reference Numbers.", no_args_is_help=True)
 
 
 def _library() -> BoundaryLibrary:
     return BoundaryLibrary(load_settings().data_dir / "boundaries")
+
+
+def _index(version: str | None) -> BoundaryIndex:
+    try:
+        return first_index(_library()) if version is None else BoundaryIndex(_library().load(version))
+    except BoundarySetError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 @contextlib.contextmanager
@@ -48,6 +56,9 @@ def locate(
     irish: Annotated[tuple[str, str] | None, typer.Option("--irish", help="Easting and northing, Irish Grid.")] = None,
     postcode: Annotated[str | None, typer.Option(help="A postcode as a cross-check.")] = None,
     uprn: Annotated[str | None, typer.Option(help="A UPRN; looked up in the table that is configured.")] = None,
+    boundaries: Annotated[
+        str | None, typer.Option(help="Ask this version, to explain an old decision; left out: the set in force.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Say which ambulance service is responsible for a place."""
@@ -55,7 +66,7 @@ def locate(
     crs = "osgb" if osgb else "irish" if irish else None
     query = DiscoveryQuery(lat=lat, lon=lon, easting=easting, northing=northing, crs=crs, postcode=postcode, uprn=uprn)
     with _sources() as sources:
-        answer = commands.locate(query, first_index(_library()), say=typer.echo, as_json=as_json, sources=sources)
+        answer = commands.locate(query, _index(boundaries), say=typer.echo, as_json=as_json, sources=sources)
     if answer.ast is None:
         raise typer.Exit(1)
 
@@ -142,6 +153,26 @@ def check(
     except BoundarySetError as error:
         raise typer.BadParameter(str(error)) from None
     _leave(report.ok)
+
+
+@polygons.command("list")
+def list_() -> None:
+    """Print every version that was installed here; a star marks the one in force."""
+    library = _library()
+    for version in library.versions:
+        typer.echo(f"{'*' if version == library.current_version else ' '} {version}")
+    if library.current_version is None:
+        typer.echo("* the shipped set")
+
+
+@polygons.command("use")
+def use(version: Annotated[str, typer.Argument(help="A version that `list` prints.")]) -> None:
+    """Put an installed version in force, such as the one before; a running service changes to it at once."""
+    try:
+        _library().put_in_force(version)
+    except BoundarySetError as error:
+        raise typer.BadParameter(str(error)) from None
+    typer.echo(f"in force: {version}")
 
 
 @uprns.command("import")

@@ -108,3 +108,27 @@ def test_a_set_with_a_changed_file_is_refused(tmp_path: Path) -> None:
     areas.write_bytes(areas.read_bytes()[:-1] + b"\x01")
     result = run("polygons", "check", str(tmp_path / "sets" / version))
     assert result.exit_code == 2
+
+
+def test_an_earlier_set_explains_an_old_decision_and_can_be_gone_back_to(data_dir: Path) -> None:
+    library = BoundaryLibrary(data_dir / "boundaries")
+    assert run("polygons", "list").output == "* the shipped set\n"
+    everything = {"AAA": shapely.box(400_000, 300_000, 440_000, 320_000)}
+    before, after = library.install(ground()), library.install(ground(name="later", areas=everything))
+    assert run("polygons", "use", before).output == f"in force: {before}\n"
+    library.put_in_force(after)
+    place = ["locate", "--osgb", "430001", "310001"]
+    assert "(AAA)" in run(*place).output
+    assert "(BBB)" in run(*place, "--boundaries", before).output
+    assert run("polygons", "list").output == "".join(
+        f"{'*' if version == after else ' '} {version}\n" for version in library.versions
+    )
+    assert run("polygons", "use", before).exit_code == 0
+    assert library.current_version == before
+
+
+@pytest.mark.parametrize("command", [["polygons", "use", "nothing"], ["locate", "53.8", "-1.5", "--boundaries", "no"]])
+def test_a_version_that_is_not_there_is_said(command: list[str]) -> None:
+    result = run(*command)
+    assert result.exit_code == 2
+    assert "no boundary set" in result.output
