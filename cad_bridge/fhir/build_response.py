@@ -21,7 +21,14 @@ from cad_bridge.fhir.content import RejectionReason
 from cad_bridge.fhir.content_clinical import Practitioner
 from cad_bridge.fhir.content_triage import TriageSystem
 from cad_bridge.fhir.content_types import Organisation
-from cad_bridge.fhir.echo import parse_verbatim, verbatim_entries, with_ids, with_last_updated, without_dangling
+from cad_bridge.fhir.echo import (
+    parse_verbatim,
+    references_in,
+    verbatim_entries,
+    with_ids,
+    with_last_updated,
+    without_dangling,
+)
 from cad_bridge.fhir.envelope import Envelope, OwnEncounter, Party, resource_full_url
 from cad_bridge.fhir.systems import canonical
 
@@ -154,7 +161,9 @@ class ResponseFrame:
         carried = frozenset(entry.full_url for entry in entries)
         whole = [Entry(entry.full_url, without_dangling(entry.resource, carried)) for entry in entries]
         head = self.header("new", definition, system=None)
-        return message(self.envelope, [head, *whole])
+        named = {url for entry in (head, *whole) for url in references_in(entry.resource)}
+        meant = [one for one in whole if one.full_url in named or one.resource.get("resourceType") != "Organization"]
+        return message(self.envelope, [head, *meant])
 
     def header(self, reason: str, definition: str, *, system: TriageSystem | None) -> Entry:
         """The MessageHeader: focus is the own Encounter (X-06); it answers the original request (APP4-VS-12)."""

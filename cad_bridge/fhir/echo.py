@@ -76,6 +76,18 @@ def has_reference(value: Any) -> bool:
     return isinstance(value, list) and any(has_reference(child) for child in value)
 
 
+def references_in(value: Any) -> Iterator[str]:
+    """Every literal reference in an element."""
+    if isinstance(value, dict):
+        if isinstance(value.get("reference"), str):
+            yield value["reference"]
+        for child in value.values():
+            yield from references_in(child)
+    elif isinstance(value, list):
+        for child in value:
+            yield from references_in(child)
+
+
 def with_last_updated(resource: Mapping[str, Any], last_updated: Any) -> Json:
     """The resource marked as changed now (CORE-BND-04)."""
     meta = resource.get("meta")
