@@ -64,8 +64,8 @@ def _receiving(table: StateTable) -> Workflow:
 
 
 WORKFLOWS: Mapping[tuple[UseCase, Side], Workflow] = {
-    **{(use_case, Side.REQUESTER): VALIDATION_REQUESTER for use_case in VALIDATION_USE_CASES},
-    **{(use_case, Side.RESPONDER): VALIDATION_RESPONDER for use_case in VALIDATION_USE_CASES},
+    **{(use_case, Side.REQUESTER): VALIDATION_REQUESTER for use_case in sorted(VALIDATION_USE_CASES)},
+    **{(use_case, Side.RESPONDER): VALIDATION_RESPONDER for use_case in sorted(VALIDATION_USE_CASES)},
     (UseCase.CAS_REFERRAL, Side.REQUESTER): _sending(referral_sender.TABLE),
     (UseCase.CAS_REFERRAL, Side.RESPONDER): _receiving(referral_receiver.TABLE),
     (UseCase.OUT_OF_AREA, Side.REQUESTER): _sending(cad_to_cad_sender.OUT_OF_AREA),
