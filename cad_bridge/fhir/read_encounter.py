@@ -50,6 +50,12 @@ def read_call_times(encounter: Node) -> dict[str, datetime | None]:
     }
 
 
+def mark_class(encounter: Node) -> None:
+    """Mark the class that every Encounter here has; another one is shown as sent."""
+    if encounter.child("class").child("code").word == "EMER":
+        encounter.child("class").done()
+
+
 def place_in(encounter: Node, location_url: str | None) -> Node:
     """The entry of Encounter.location for a Location; absent if there is none."""
     for place in encounter.items("location"):

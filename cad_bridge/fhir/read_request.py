@@ -30,7 +30,7 @@ from cad_bridge.fhir.read_elements import (
     same_system,
     system_of,
 )
-from cad_bridge.fhir.read_encounter import case_number_of, journey_id_of, place_in, read_call_times
+from cad_bridge.fhir.read_encounter import case_number_of, journey_id_of, mark_class, place_in, read_call_times
 from cad_bridge.fhir.read_index import MessageIndex
 from cad_bridge.fhir.read_nodes import Node
 from cad_bridge.fhir.read_observations import read_observation
@@ -302,7 +302,7 @@ class RequestReader:
         request.expect("intent", "plan")
         request.child("occurrencePeriod").child("start").done()
         request.expect("authoredOn", *self._made_at())
-        self.encounter.child("class").done()
+        mark_class(self.encounter)
         self.care_plan.expect("status", "completed" if self._use_case() == "a3t1" else "active")
         self.care_plan.expect("intent", "plan")
 

@@ -14,7 +14,7 @@ from cad_bridge.fhir.encounters import NO_OWN_ENCOUNTERS, OwnEncounters
 from cad_bridge.fhir.facts import focus_encounter, read_facts
 from cad_bridge.fhir.issues import Issue
 from cad_bridge.fhir.read_elements import moment_of, organisation_of
-from cad_bridge.fhir.read_encounter import case_number_of, read_call_times
+from cad_bridge.fhir.read_encounter import case_number_of, mark_class, read_call_times
 from cad_bridge.fhir.read_nodes import Node
 from cad_bridge.fhir.read_request import RequestReader
 from cad_bridge.fhir.read_response import rejection_of
@@ -73,10 +73,10 @@ class _StatusReader(RequestReader):
     def _request(self) -> ReceivedRequest:
         timings = Timings(**read_call_times(self.encounter))
         status = self.encounter.child("status").token()
-        self.encounter.child("class").done()
+        mark_class(self.encounter)
         self.service_request.child("authoredOn").done()
-        organisation_of(self.index.at(self.header.first("destination").child("receiver").target(), "Organization"))
-        said = self._addressing() | self._patient_and_contacts()
+        receiver = self.index.at(self.header.first("destination").child("receiver").target(), "Organization")
+        said = self._addressing() | self._patient_and_contacts() | {"receiving_service": organisation_of(receiver)}
         return ReceivedRequest(
             **said,
             timings=timings,
@@ -89,7 +89,7 @@ class _StatusReader(RequestReader):
         status = encounter.child("status").token()
         history = tuple(_reported(entry) for entry in encounter.items("statusHistory"))
         self._check(encounter, status, history)
-        encounter.child("class").done()
+        mark_class(encounter)
         _mark_periods(encounter, {entry.since for entry in history})
         return {
             "status": status,
