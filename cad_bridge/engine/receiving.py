@@ -79,6 +79,8 @@ class Receiver:
         async with self._engine.unit_of_work() as work:
             early = await self._repeated(work, arrival)
             if early is not None:
+                self._note(work, arrival.message_id, early)
+                await work.commit()
                 return early
             outcome = await self._judge_and_act(work, arrival)
             if isinstance(outcome, Refused):

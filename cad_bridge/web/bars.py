@@ -85,22 +85,42 @@ async def process_message(request: Request) -> Response:
     raw = await read_body(request)
     if raw is None:
         return refuse_plainly(request, TOO_COSTLY, TOO_LARGE)
-    ids = given_ids(request.headers)
     headers = read_headers(request.headers, method="POST")
+    fault = refused_caller(context, request, headers)
+    window = AnswerWindow()
+    work = _taken(receiver, raw, headers, kept=_kept(request.headers), fault=fault, window=window)
+    reply = await _within_time(receiver, work, window, seconds=context.answer_within)
+    return respond(reply, given_ids(request.headers))
+
+
+async def _taken(
+    receiver: Receiver,
+    raw: bytes,
+    headers: RequestHeaders | Refused,
+    *,
+    kept: Mapping[str, str],
+    fault: Fault | None,
+    window: AnswerWindow,
+) -> Reply:
+    """Keep the bytes, then refuse the caller or process the message."""
     message_id = await receiver.keep(
         raw,
-        headers=_kept(request.headers),
+        headers=kept,
         request_id=None if isinstance(headers, Refused) else headers.request_id,
         correlation_id=None if isinstance(headers, Refused) else headers.correlation_id,
     )
-    if fault := refused_caller(context, request, headers):
-        return await _turned_away(receiver, message_id, receiver.plain(fault), ids)
+    if fault is not None:
+        return await _turned_away(receiver, message_id, receiver.plain(fault))
     if isinstance(headers, Refused):
-        return await _turned_away(receiver, message_id, receiver.refuse(headers), ids)
-    arrival = Arrival(message_id=message_id, raw=raw, headers=headers)
-    reply = await _within_time(receiver, arrival, seconds=context.answer_within)
-    _log_fault_of_sender(headers, arrival.message_id, reply)
-    return respond(reply, ids)
+        return await _turned_away(receiver, message_id, receiver.refuse(headers))
+    reply = await _processed(receiver, Arrival(message_id=message_id, raw=raw, headers=headers), window)
+    _log_fault_of_sender(headers, message_id, reply)
+    return reply
+
+
+async def _turned_away(receiver: Receiver, message_id: UUID, reply: Reply) -> Reply:
+    await receiver.settle(message_id, reply)
+    return reply
 
 
 def _log_fault_of_sender(headers: RequestHeaders, message_id: UUID, reply: Reply) -> None:
@@ -131,23 +151,29 @@ async def read_body(request: Request) -> bytes | None:
     return b"".join(parts)
 
 
-async def _turned_away(receiver: Receiver, message_id: Any, reply: Reply, ids: Mapping[str, str]) -> Response:
-    await receiver.settle(message_id, reply)
-    return respond(reply, ids)
+async def _within_time(
+    receiver: Receiver, taken: Coroutine[Any, Any, Reply], window: AnswerWindow, *, seconds: float
+) -> Reply:
+    """The verdict, or 408 after `seconds` while the work goes on (CORE-TI-25, CORE-TI-26).
 
-
-async def _within_time(receiver: Receiver, arrival: Arrival, *, seconds: float) -> Reply:
-    """The verdict, or 408 after `seconds` while the work goes on (CORE-TI-25, CORE-TI-26)."""
-    window = AnswerWindow()
-    work = asyncio.create_task(_processed(receiver, arrival, window))
+    The time runs from the last byte of the message, so that a store that is slow to keep it counts as well.
+    """
+    work = asyncio.create_task(taken)
     _running.add(work)
     work.add_done_callback(_running.discard)
     # Shielded: a sender that hangs up must not tear down work whose verdict it will ask for again.
     done, _ = await asyncio.wait({work}, timeout=seconds)
     if not done and not window.committing:
         window.expired = True
+        work.add_done_callback(_log_failure)
         return receiver.plain(TIMEOUT)
     return await asyncio.shield(work)
+
+
+def _log_failure(work: asyncio.Task[Reply]) -> None:
+    """Nobody waits for this work any more: its failure frees the id, and is seen here only."""
+    if not work.cancelled() and (error := work.exception()) is not None:
+        log.error("a message could not be kept after its sender had been told to wait", exc_info=error)
 
 
 async def _processed(receiver: Receiver, arrival: Arrival, window: AnswerWindow) -> Reply:
