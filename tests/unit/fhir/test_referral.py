@@ -285,6 +285,22 @@ def test_the_incident_location_is_linked_from_request_and_encounter(bundle: Json
     assert target(bundle, place_of(bundle)["location"]) == incident
 
 
+@pytest.mark.parametrize("bundle", [CATEGORY_5, MUTUAL_AID])
+def test_the_incident_location_follows_its_own_profile_too(bundle: Json) -> None:
+    incident = target(bundle, only(bundle, "ServiceRequest")["locationReference"][0])
+    others = [one for one in resources(bundle, "Location") if one != incident]
+    profile = "https://fhir.hl7.org.uk/StructureDefinition/BARSLocation-incident-location"
+
+    assert profile in incident["meta"]["profile"]
+    assert all(profile not in one["meta"]["profile"] for one in others)
+
+
+@pytest.mark.req("PAY-SR-22")
+def test_a_cad_to_cad_referral_can_be_acted_on_from_when_it_is_sent() -> None:
+    assert only(MUTUAL_AID, "ServiceRequest")["authoredOn"] == "2026-11-21T12:02:00+00:00"
+    assert only(CATEGORY_5, "ServiceRequest")["authoredOn"] == "2026-11-21T12:00:00+00:00"
+
+
 @pytest.mark.req("APP6-LOC-03", "APP6-LOC-04")
 @pytest.mark.parametrize(("said", "status"), [("confirmed", "active"), ("provisional", None), (None, None)])
 def test_a_location_is_active_only_once_it_is_confirmed(said: str | None, status: str | None) -> None:

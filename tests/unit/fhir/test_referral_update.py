@@ -89,6 +89,14 @@ def test_the_end_of_the_call_is_an_update_of_the_encounter_alone() -> None:
     assert only(after, "Encounter")["status"] == "finished"
 
 
+def test_when_the_referral_was_first_sent_stays_so_although_triage_comes_later() -> None:
+    disposed = {"call_connect": "2026-11-21T11:56:12Z", "disposition": "2026-11-21T12:09:00Z"}
+    before, after = updated(early(), early(timings=disposed))
+
+    assert joined(before, after) == ["CarePlan"]
+    assert only(after, "ServiceRequest")["authoredOn"] == "2026-11-21T12:02:00+00:00"
+
+
 def test_what_is_withdrawn_is_gone_at_the_receiver() -> None:
     whole = mutual_aid(presenting_complaint_code={"system": "http://snomed.info/sct", "code": "1"})
     bare = mutual_aid(
