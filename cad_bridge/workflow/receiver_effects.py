@@ -11,7 +11,7 @@ from cad_bridge.workflow.case import Case, StatusChange, dispatch_by
 from cad_bridge.workflow.effects import Arm, Disarm, Effect, Send, Tell
 from cad_bridge.workflow.policy import Policy
 from cad_bridge.workflow.referral_effects import overdue, with_duty
-from cad_bridge.workflow.requester_effects import Outcome, Turn
+from cad_bridge.workflow.turn import Outcome, Turn
 from cad_bridge.workflow.vocabulary import (
     DeadlineKind,
     Duty,

@@ -16,7 +16,6 @@ from cad_bridge.fhir.content import RejectionReason
 from cad_bridge.fhir.payload import check_payload, is_tolerated, rows_for
 from cad_bridge.fhir.payload_rows import Row, broken_rows
 from cad_bridge.fhir.payload_view import MessageView, subjects
-from cad_bridge.fhir.structure_findings import Weight
 from tests.contents import LATER, by_url, envelope, own_encounter, plain_outcome, plain_request
 
 ADDED = {
