@@ -42,6 +42,8 @@ def frame(context: WebContext, viewer: Viewer) -> dict[str, Any]:
 @router.get("")
 async def show_board(context: Context, state: State, viewer: SignedIn, done: str = "") -> Response:
     """Escalations on top, then the open cases by time to breach."""
+    # Whoever has just done something must see that it is done, though the notification may still be on its way.
+    state.watch.changed()
     seen = await state.watch.board(viewer.user.services)
     html, _ = seen.live(may_acknowledge=viewer.may(ACKNOWLEDGING))
     return page(render("board.html", live=html, done=DONE.get(done, ""), **frame(context, viewer)))

@@ -73,8 +73,12 @@ class Watch:
         self._context = context
         self._versions = Shared(self._version, fresh=1.0, pause=0.1)
         self._boards = Shared(self._board, fresh=1.0, pause=0.4)
-        context.on_events(self._versions.changed)
-        context.on_events(self._boards.changed)
+        context.on_events(self.changed)
+
+    def changed(self) -> None:
+        """Something was committed, or somebody wants to see what is there now and not what was a moment ago."""
+        self._versions.changed()
+        self._boards.changed()
 
     async def version(self, services: Sequence[str]) -> str:
         """A text that differs whenever a board of these services has to be shown anew."""
