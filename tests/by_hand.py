@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -24,7 +24,7 @@ from cad_bridge.sandbox.server import DEMO_CAS, CasConfig, SandboxConfig, start_
 from cad_bridge.sandbox.synthetic import PEOPLE
 from cad_bridge.sandbox.validation_requests import ValidationCase, validation_request
 from tests.database import connect
-from tests.service import DOS, OUR_CAS, Running, configuration, serving
+from tests.service import DOS, OUR_CAS, Running, configuration, serving, until
 
 NOWHERE = "http://127.0.0.1:9"
 """Nothing listens there: every connection is refused at once."""
@@ -117,6 +117,40 @@ def copies(database_url: str, case_id: str, *, count: int) -> None:
         UUID(case_id),
         UUID(case_id),
     )
+
+
+WAITING = "FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+
+
+@asynccontextmanager
+async def held(database_url: str, statement: str, *values: Any) -> AsyncIterator[None]:
+    """Another connection holds the rows of a statement for as long as the context lasts."""
+    with connect(database_url) as holder:
+        holder.autocommit = False
+        holder.execute(statement, values)
+        try:
+            yield
+        finally:
+            holder.rollback()
+
+
+def cursor_row_held(database_url: str) -> AbstractAsyncContextManager[None]:
+    """Every commit with events stops half-way, with its locks."""
+    return held(database_url, "UPDATE event_cursor SET value = value")
+
+
+async def waiting_for_a_lock(database_url: str, *, count: int = 1) -> None:
+    """Return as soon as so many connections wait for another transaction."""
+
+    async def look() -> bool:
+        return len(query(database_url, f"SELECT pid {WAITING}")) >= count
+
+    await until(look, "connections that wait for a lock")
+
+
+def terminate_waiting(database_url: str) -> None:
+    """The server ends every connection that waits for a lock."""
+    query(database_url, f"SELECT pg_terminate_backend(pid) {WAITING}")
 
 
 @dataclass

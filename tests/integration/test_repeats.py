@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
@@ -13,15 +12,26 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from tests.by_hand import RemoteCas, a_clock, by_hand, query, request_to_us, types_of
-from tests.database import connect
+from cad_bridge.engine.verdicts import AnswerWindow, Reply
+from cad_bridge.web.bars import _within_time
+from tests.by_hand import (
+    RemoteCas,
+    a_clock,
+    by_hand,
+    cursor_row_held,
+    held,
+    query,
+    request_to_us,
+    terminate_waiting,
+    types_of,
+    waiting_for_a_lock,
+)
 from tests.service import CLINICIAN_KEY, Running, request_body, until
 
 FAIL_NEW_CASES = """
 CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no'; END $$;
 CREATE TRIGGER fail BEFORE INSERT ON cases FOR EACH ROW EXECUTE FUNCTION fail();
 """
-WAITING = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
 
 
 def ids(**changes: str) -> dict[str, str]:
@@ -38,32 +48,6 @@ def code_of(answer: httpx.Response) -> tuple[int, str, str]:
 DUPLICATE = (409, "REC_CONFLICT", "duplicate")
 TOO_EARLY = (425, "REC_TOO_EARLY", "duplicate")
 TIMEOUT = (408, "REC_TIMEOUT", "timeout")
-
-
-@asynccontextmanager
-async def held(database_url: str, statement: str, *values: Any) -> AsyncIterator[None]:
-    """Another connection holds the rows of a statement until the test lets them go."""
-    with connect(database_url) as holder:
-        holder.autocommit = False
-        holder.execute(statement, values)
-        try:
-            yield
-        finally:
-            holder.rollback()
-
-
-def cursor_row(database_url: str) -> Any:
-    """Every commit with events waits."""
-    return held(database_url, "UPDATE event_cursor SET value = value")
-
-
-async def somebody_waits(database_url: str) -> None:
-    """Return as soon as a connection waits for the holder."""
-
-    async def look() -> bool:
-        return bool(query(database_url, WAITING))
-
-    await until(look, "a connection that waits")
 
 
 def hurry(running: Running, seconds: float) -> None:
@@ -117,9 +101,9 @@ async def test_another_node_knows_the_duplicate_too(database_url: str) -> None:
 async def test_a_repeat_gets_425_at_once_while_the_first_is_in_work(database_url: str) -> None:
     async with by_hand(database_url, a_clock()) as running:
         message, given = request_to_us(), ids()
-        async with cursor_row(database_url):
+        async with cursor_row_held(database_url):
             first = asyncio.create_task(running.post_message(message, headers=given))
-            await somebody_waits(database_url)
+            await waiting_for_a_lock(database_url)
             for _ in range(2):
                 assert code_of(await running.post_message(message, headers=given)) == TOO_EARLY
             assert not first.done()
@@ -132,10 +116,10 @@ async def test_a_repeat_gets_425_at_once_while_the_first_is_in_work(database_url
 async def test_a_dead_worker_frees_the_id_and_the_repeat_is_processed(database_url: str) -> None:
     async with by_hand(database_url, a_clock()) as running:
         message, given = request_to_us(), ids()
-        async with cursor_row(database_url):
+        async with cursor_row_held(database_url):
             first = asyncio.create_task(running.post_message(message, headers=given))
-            await somebody_waits(database_url)
-            query(database_url, WAITING.replace("SELECT pid", "SELECT pg_terminate_backend(pid)"))
+            await waiting_for_a_lock(database_url)
+            terminate_waiting(database_url)
             assert (await first).status_code >= 500
         assert await cases_at_our_cas(running) == []
         assert (await running.post_message(message, headers=given)).status_code == 200
@@ -152,6 +136,8 @@ async def test_work_that_ends_after_the_408_is_confirmed_to_the_repeat(database_
         final, request_id = cas.final(), str(uuid4())
         async with held(database_url, "SELECT FROM cases FOR UPDATE"):
             assert code_of(await cas.post(final, request_id=request_id)) == TIMEOUT
+            await waiting_for_a_lock(database_url)
+            hurry(running, 5)
             assert code_of(await cas.post(final, request_id=request_id)) == TOO_EARLY
         await running.state(case["id"], "completed")
 
@@ -164,15 +150,19 @@ async def test_work_that_ends_after_the_408_is_confirmed_to_the_repeat(database_
 
 async def test_a_commit_that_has_begun_is_waited_for_whatever_the_time(database_url: str) -> None:
     async with by_hand(database_url, a_clock()) as running:
-        hurry(running, 0.1)
-        case = await running.open_case()
-        cas = await RemoteCas.of(running, case["id"])
-        async with cursor_row(database_url):
-            answer = asyncio.create_task(cas.post(cas.final()))
-            await somebody_waits(database_url)
-            await asyncio.wait({answer}, timeout=0.3)
-            assert not answer.done(), "a time-out is decided before the commit or not at all"
-        assert (await answer).status_code == 200
+        receiver, window, commit_ends = running.service.app.state.receiver, AnswerWindow(), asyncio.Event()
+
+        async def committing() -> Reply:
+            window.committing = True
+            await commit_ends.wait()
+            return Reply(status=200, body=b"")
+
+        answer = asyncio.create_task(_within_time(receiver, committing(), window, seconds=0.001))
+        await running.client.get(f"{running.url}/health/live")
+        assert not answer.done(), "a time-out is decided before the commit or not at all"
+        commit_ends.set()
+        assert (await answer).status == 200
+        assert not window.expired
 
 
 @pytest.mark.req("CORE-TI-26")
@@ -185,6 +175,8 @@ async def test_a_refusal_reached_after_the_408_is_what_the_repeat_gets(database_
         again = given | {"X-Request-Id": str(uuid4())}
         async with held(database_url, "SELECT FROM cases FOR UPDATE"):
             assert code_of(await running.post_message(message, headers=again)) == TIMEOUT
+            await waiting_for_a_lock(database_url)
+        hurry(running, 5)
 
         async def inherited() -> bool:
             return code_of(await running.post_message(message, headers=again)) == (409, "REC_CONFLICT", "conflict")
@@ -205,7 +197,8 @@ async def test_a_failure_after_the_408_frees_the_id(database_url: str) -> None:
         final, request_id = cas.final(), str(uuid4())
         async with held(database_url, "SELECT FROM cases FOR UPDATE"):
             assert code_of(await cas.post(final, request_id=request_id)) == TIMEOUT
-            query(database_url, WAITING.replace("SELECT pid", "SELECT pg_terminate_backend(pid)"))
+            await waiting_for_a_lock(database_url)
+            terminate_waiting(database_url)
             await until(lambda: _free(database_url, request_id), "the lock on the id to be free")
         hurry(running, 5)
         assert (await cas.post(final, request_id=request_id)).status_code == 200

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import timedelta
 from uuid import UUID, uuid4
 
-import psycopg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError, ResourceClosedError
@@ -18,31 +15,19 @@ from cad_bridge.store.database import connect
 from cad_bridge.store.rows import NewMessage
 from cad_bridge.store.unit_of_work import UnitOfWork
 from cad_bridge.workflow import commands
-from tests.by_hand import a_clock, by_hand, query, sweep, types_of
-from tests.database import connect as plain_connection
-from tests.service import until
+from tests.by_hand import (
+    a_clock,
+    by_hand,
+    cursor_row_held,
+    held,
+    query,
+    sweep,
+    terminate_waiting,
+    types_of,
+    waiting_for_a_lock,
+)
 
 SECRET = "Edith Sample, 1 Test Street"
-
-
-@asynccontextmanager
-async def cursor_row_held(database_url: str) -> AsyncIterator[psycopg.Connection]:
-    """Another connection holds the row that every commit with events needs, so that commits stop half-way."""
-    with plain_connection(database_url) as holder:
-        holder.autocommit = False
-        holder.execute("UPDATE event_cursor SET value = value")
-        yield holder
-        holder.rollback()
-
-
-async def somebody_waits_for_a_lock(database_url: str) -> None:
-    """Return as soon as a connection of the service waits for another transaction."""
-
-    async def look() -> bool:
-        waiting = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-        return bool(query(database_url, waiting))
-
-    await until(look, "a connection that waits for a lock")
 
 
 async def test_a_commit_that_has_begun_is_finished_although_its_caller_is_cancelled(database_url: str) -> None:
@@ -52,7 +37,7 @@ async def test_a_commit_that_has_begun_is_finished_although_its_caller_is_cancel
         command = commands.Cancel(reason="Called back", by="Dot")
         async with cursor_row_held(database_url):
             caller = asyncio.create_task(engine.handle(UUID(case["id"]), command))
-            await somebody_waits_for_a_lock(database_url)
+            await waiting_for_a_lock(database_url)
             caller.cancel()
             await asyncio.sleep(0)
             assert not caller.done(), "the caller must not give the connection away in the middle of a commit"
@@ -66,15 +51,12 @@ async def test_a_caller_cancelled_before_the_commit_leaves_nothing(database_url:
     async with by_hand(database_url, a_clock()) as running:
         case = await running.open_case()
         engine = running.service.engine
-        with plain_connection(database_url) as holder:
-            holder.autocommit = False
-            holder.execute("SELECT FROM cases FOR UPDATE")
+        async with held(database_url, "SELECT FROM cases FOR UPDATE"):
             caller = asyncio.create_task(engine.handle(UUID(case["id"]), commands.Cancel(reason="Called back")))
-            await somebody_waits_for_a_lock(database_url)
+            await waiting_for_a_lock(database_url)
             caller.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await caller
-            holder.rollback()
         assert (await running.case(case["id"]))["state"] == "sent"
         assert await types_of(running, case["id"]) == ["case.created"]
 
@@ -113,12 +95,8 @@ async def test_the_connection_of_a_broken_commit_is_not_used_again(database_url:
         engine, case_id = running.service.engine, UUID(case["id"])
         async with cursor_row_held(database_url):
             caller = asyncio.create_task(engine.handle(case_id, commands.Cancel(reason="Called back")))
-            await somebody_waits_for_a_lock(database_url)
-            query(
-                database_url,
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-                " AND datname = current_database()",
-            )
+            await waiting_for_a_lock(database_url)
+            terminate_waiting(database_url)
             with pytest.raises(Exception, match="terminating connection"):
                 await caller
         assert (await running.case(case["id"]))["state"] == "sent"
