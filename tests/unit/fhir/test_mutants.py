@@ -10,6 +10,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from functools import cache
 from random import Random
 from typing import Any
@@ -22,8 +23,11 @@ from pydantic import ValidationError
 from cad_bridge.fhir.check import check_message, kind_of
 from cad_bridge.fhir.facts import read_facts
 from cad_bridge.fhir.issues import Issue
-from cad_bridge.fhir.payload_view import Kind, MessageView
+from cad_bridge.fhir.payload import ROWS
+from cad_bridge.fhir.payload_rows import broken_rows
+from cad_bridge.fhir.payload_view import Kind, MessageView, subjects
 from cad_bridge.fhir.profile import check_profile
+from cad_bridge.fhir.profile_table import PROFILE_ROWS
 from cad_bridge.fhir.schema_types import words
 from cad_bridge.fhir.structure import check_structure
 from tests.shared_material import SHARED, needs_shared
@@ -287,3 +291,18 @@ def test_the_profile_check_of_a_mutant_never_raises() -> None:
     for mutant in seeded(of_each=30):
         facts = read_facts(mutant.bundle)
         check_message(mutant.bundle, facts, strict=mutant.value is NOTHING)
+
+
+def test_a_row_seen_at_a_glance_is_judged_as_if_followed_step_by_step() -> None:
+    rows = [row for row in (*ROWS, *PROFILE_ROWS) if row.plain]
+    slow = {row: replace(row, plain=()) for row in rows}
+    judged = 0
+    for mutant in seeded(of_each=25):
+        facts = read_facts(mutant.bundle)
+        view = MessageView(around_the_change(mutant), kind_of(facts), facts.use_case)
+        for row in rows:
+            for node in subjects(view, row.subject):
+                seen, followed = broken_rows((row,), node), broken_rows((slow[row],), node)
+                assert [miss for _, miss in seen] == [miss for _, miss in followed], row.rule
+                judged += bool(seen)
+    assert judged > 1000
