@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from cad_bridge.engine.messages import CASE_NUMBER_SYSTEM
+from cad_bridge.engine.messages import case_number_system
 from cad_bridge.fhir.encounters import OwnEncounters
 from cad_bridge.fhir.facts import Facts
 from cad_bridge.protocol.addressing import KnownConversation
@@ -52,6 +52,6 @@ def known(stored: StoredCase) -> KnownConversation:
         own_encounters=OwnEncounters(
             full_urls=frozenset({conversation.encounter_full_url}),
             ids=frozenset(str(id_) for id_ in ids),
-            identifiers=frozenset({(CASE_NUMBER_SYSTEM, conversation.case_number)}),
+            identifiers=frozenset({(case_number_system(conversation.local_service), conversation.case_number)}),
         ),
     )

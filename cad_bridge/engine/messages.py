@@ -28,7 +28,7 @@ from cad_bridge.store.rows import StoredCase
 from cad_bridge.workflow.effects import Send
 from cad_bridge.workflow.vocabulary import MessageKind, Side
 
-CASE_NUMBER_SYSTEM = "https://fhir.nhs.uk/Id/case-number"
+_CASE_NUMBER_SYSTEM = "https://fhir.nhs.uk/Id/case-number"
 PRODUCT_SYSTEM = "https://fhir.nhs.uk/Id/product-id"
 
 
@@ -40,6 +40,14 @@ class Outgoing:
     headers: dict[str, str]
     bundle_id: str
     request_id: str
+
+
+def case_number_system(local_service: str) -> str:
+    """The name space of the case numbers of one service of ours.
+
+    A response holds the Encounters of both sides: two installations of this program must not share one (S23).
+    """
+    return f"{_CASE_NUMBER_SYSTEM}/{local_service.rpartition('|')[2]}"
 
 
 def cancellation_facts(body: bytes) -> tuple[Literal["revoked", "entered-in-error"], str]:
@@ -144,7 +152,7 @@ class MessageWriter:
             version_id=definition.version,
             software_name=self._site.software.name,
             software_version=self._site.software.version,
-            case_number_system=CASE_NUMBER_SYSTEM,
+            case_number_system=case_number_system(service.id),
         )
 
     def _headers(
@@ -227,7 +235,7 @@ def own_encounter(stored: StoredCase, *, period_end: datetime | None = None) -> 
         full_url=stored.conversation.encounter_full_url,
         id=stored.conversation.encounter_id,
         case_number=stored.conversation.case_number,
-        case_number_system=CASE_NUMBER_SYSTEM,
+        case_number_system=case_number_system(stored.conversation.local_service),
         status=_ENCOUNTER_STATUS[stored.case.state],
         period_start=stored.created_at,
         period_end=period_end,

@@ -14,10 +14,15 @@ from cad_bridge.store.rows import StoredCase
 from cad_bridge.workflow import commands
 from cad_bridge.workflow.vocabulary import Priority
 
+_LOCAL_USERS = "https://fhir.nhs.uk/Id/local-user"
+"""The name space of people who are known by nothing but what their own system calls them."""
+
 
 def practitioner_facts(practitioner: Practitioner | None, *, by: str) -> dict[str, Any]:
     """Who does the validation; only the name that the local system gave where it said no more (APP4-VS-33)."""
-    known = practitioner or Practitioner(local_identifier=LocalIdentifier(value=by), name=Name(text=by))
+    known = practitioner or Practitioner(
+        local_identifier=LocalIdentifier(system=_LOCAL_USERS, value=by), name=Name(text=by)
+    )
     return known.model_dump(mode="json", exclude_none=True)
 
 

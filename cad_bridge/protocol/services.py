@@ -87,8 +87,13 @@ class Site:
         return self.services.get(canonical(service_id))
 
     def remote(self, service_id: str) -> RemoteService:
-        """What is known of a remote service; its name is its number where nothing is known."""
-        known = self.remotes.get(canonical(service_id))
+        """What is known of the other service of a conversation, which may be one of ours, too.
+
+        Its name is its number where nothing is known.
+        """
+        known, own = self.remotes.get(canonical(service_id)), self.service(service_id)
+        if known is None and own is not None:
+            return RemoteService(id=own.id, ods_code=own.ods_code, name=own.name)
         return known or RemoteService(id=canonical(service_id), ods_code=None, name=service_id.rpartition("|")[2])
 
 

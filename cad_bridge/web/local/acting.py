@@ -27,7 +27,7 @@ class ActBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    by: str | None = Field(default=None, max_length=200)
+    by: str | None = Field(default=None, max_length=200, pattern=r"^\S+( \S+)*$")
     """The person who acts, for the audit trail; the client's own name is always added."""
 
     @field_validator("*")
