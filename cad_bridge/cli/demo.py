@@ -98,7 +98,7 @@ def _configuration(
     key_file = data_dir / "demo-client.pem"
     key_file.touch(mode=0o600)
     key_file.write_text(credentials.private_key, encoding="ascii")
-    remotes = [system.identity for system in (*other_side.all_cas.values(), *other_side.all_asts.values())]
+    remotes = [*other_side.all_cas.values(), *other_side.all_asts.values()]
     values: dict[str, Any] = {
         "service": [
             {
@@ -106,10 +106,18 @@ def _configuration(
                 "ods_code": "RX8",
                 "name": "Yorkshire Ambulance Service EOC (demo)",
                 "role": "ast",
-                "use_cases": ["a4t1", "a4t2", "a4t3"],
+                "use_cases": ["a4t1", "a4t2", "a4t3", "a6t1", "a6t2", "a6t3"],
             }
         ],
-        "remote": [{"id": item.service_id, "ods_code": item.ods_code, "name": item.name} for item in remotes],
+        "remote": [
+            {
+                "id": system.identity.service_id,
+                "ods_code": system.identity.ods_code,
+                "name": system.identity.name,
+                "use_cases": list(system.use_cases),
+            }
+            for system in remotes
+        ],
         "bars": {
             "base_url": other_side.proxy_url,
             "token_url": other_side.token_url,
@@ -160,13 +168,13 @@ def _listening(port: int) -> socket.socket:
 
 
 async def _shift(console: Console, address: str, keys: _Keys) -> ShiftSummary:
-    console.print("\n[bold]The shift:[/] four cases at once, each followed through the local API\n")
+    console.print("\n[bold]The shift:[/] seven cases at once, each followed through the local API\n")
 
     def progress(story: str, step: str, detail: str) -> None:
         mark = {"passed": "[green]passed[/]", "failed": "[bold red]failed[/]"}.get(step, step)
         console.print(f"  [cyan]{story:<14}[/] {mark:<24} [dim]{detail}[/]")
 
-    shift = ShiftConfig(base_url=address, cad_key=keys.cad, dispatcher_key=keys.dispatcher)
+    shift = ShiftConfig(base_url=address, cad_key=keys.cad, dispatcher_key=keys.dispatcher, include_cad_to_cad=True)
     summary = await play_shift(shift, progress)
     console.print()
     for result in summary.results:

@@ -34,12 +34,31 @@ def referral_body(
     now: datetime,
 ) -> Json:
     """The body of `POST /referrals`; without a receiver the service finds the home AST by the incident location."""
-    return _case(sender, receiver, case_number, person, now) | {
+    body = _case(sender, receiver, case_number, person, now) | {
         "use_case": use_case,
         "triage": _triage(summary),
-        "presenting_complaint": "Palpitations",
         "requested_action": requested_action,
     }
+    if use_case == "a6t3":
+        by = _utc(now + timedelta(minutes=30))
+        body["resource_requested"] = {"text": "Double-crewed ambulance", "number": 1, "by": by}
+    return body
+
+
+def early_body(full: Json) -> Json:
+    """What a full referral begins with: a place that is not certain, and what the pre-triage sieve said."""
+    known = ("use_case", "sender", "receiver", "case_number", "journey_id", "clock_start", "timings", "consent")
+    early = {name: full[name] for name in (*known, "requested_action", "practitioner")}
+    place = {name: full["incident_location"][name] for name in ("type", "latitude", "longitude")}
+    sieve = {"breathing": True, "conscious": True, "noisy_breathing": False}
+    return early | {"incident_location": place | {"status": "provisional"}, "triage": {"pre_triage_sieve": sieve}}
+
+
+def told_more(body: Json, full: Json, stage: str) -> Json:
+    """The body with what is learnt at a stage: ``patient`` (who, and where exactly) or ``triage``."""
+    if stage == "triage":
+        return body | {"triage": full["triage"] | body["triage"], "scene_safety": full["scene_safety"]}
+    return body | {name: full[name] for name in ("patient", "contacts", "caller", "incident_location", "flags")}
 
 
 def _case(sender: str, receiver: str | None, case_number: str, person: Person, now: datetime) -> Json:

@@ -48,6 +48,10 @@ class LocalApi:
         """`POST /referrals`. Raises LocalApiError unless the answer is 201 with a case."""
         return await self._create("/referrals", body)
 
+    async def update(self, case_id: str, body: Json) -> None:
+        """`POST /cases/{id}/update`, with the whole body again. Raises LocalApiError."""
+        await self._send("POST", f"/cases/{case_id}/update", json=body)
+
     async def events(self, *, after: str | None, limit: int) -> tuple[list[Json], str | None]:
         """`GET /events`: what is new, and where to go on. Raises LocalApiError."""
         query = {"limit": str(limit)} | ({"after": after} if after is not None else {})

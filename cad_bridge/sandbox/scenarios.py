@@ -26,7 +26,8 @@ DEMO_CAS_PLANS: Mapping[str, Plan] = {
 """By story."""
 
 DEMO_AST_PLANS: Mapping[str, Plan] = {
-    "out-of-area": plans.attend(after=2.0),
+    "out-of-area": plans.attend(after=4.0),
+    "call-assist": plans.attend(after=2.5),
     "mutual-aid": plans.decline("RRNA", "Two crews on duty, both committed for the next hour", after=3.0),
     "stand-down": plans.stand_down(after=2.0),
 }
@@ -47,6 +48,7 @@ STORY_MARKS: Mapping[str, str] = {
     "out-of-order": "OO",
     "early-response": "ER",
     "out-of-area": "OA",
+    "call-assist": "CA",
     "mutual-aid": "MA",
     "stand-down": "SD",
 }

@@ -8,13 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from .cad_requests import referral_body, validation_body
+from .cad_requests import early_body, referral_body, told_more, validation_body
 from .clock import Clock, ScaledClock
 from .event_feed import EventFeed
 from .identity import DOS_SERVICE_ID, Json
 from .local_api import CreatedCase, LocalApi, LocalApiError
 from .scenarios import case_number
-from .stories import CAD_TO_CAD_STORIES, VALIDATION_STORIES, Expect, Story
+from .stories import CAD_TO_CAD_STORIES, VALIDATION_STORIES, Acknowledge, Expect, Story, StoryStep, TellMore
 from .synthetic import PEOPLE
 
 Progress = Callable[[str, str, str], None]
@@ -122,6 +122,9 @@ class _Play:
             serial=secrets.randbelow(10_000),
         )
         self._case: CreatedCase | None = None
+        self._full: Json = {}
+        self._told: Json = {}
+        """What there is to tell of a referral, and what has been told of it."""
         self._used: list[int] = []
         self._escalation_id: str | None = None
         self._steps_met = 0
@@ -133,10 +136,7 @@ class _Play:
             self._case = await self._ask()
             self._progress(self._story.name, "requested", self._case_number)
             for step in self._story.steps:
-                if isinstance(step, Expect):
-                    await self._expect(step, self._case.id)
-                else:
-                    await self._acknowledge(self._case.id)
+                await self._take(step, self._case.id)
                 self._steps_met += 1
         except (StoryError, LocalApiError) as error:
             self._failure = str(error)
@@ -169,6 +169,15 @@ class _Play:
                 return f"{single} came {events.count(single)} times"
         return None
 
+    async def _take(self, step: StoryStep, case_id: str) -> None:
+        match step:
+            case Expect():
+                await self._expect(step, case_id)
+            case TellMore():
+                await self._tell_more(step, case_id)
+            case Acknowledge():
+                await self._acknowledge(case_id)
+
     async def _ask(self) -> CreatedCase:
         place = [story.name for story in self._config.stories].index(self._story.name)
         person = PEOPLE[-1] if self._story.use_case == "a6t1" else PEOPLE[place % len(PEOPLE)]
@@ -184,18 +193,23 @@ class _Play:
                     breach_at=self._breach_at,
                 )
             )
-        return await self._api.refer(
-            referral_body(
-                use_case=self._story.use_case,
-                sender=self._config.sender,
-                receiver=None if self._story.use_case == "a6t1" else self._config.supporting_ast,
-                case_number=self._case_number,
-                person=person,
-                summary=self._story.summary,
-                requested_action=self._story.requested_action,
-                now=self._started_at,
-            )
+        self._full = referral_body(
+            use_case=self._story.use_case,
+            sender=self._config.sender,
+            receiver=None if self._story.use_case == "a6t1" else self._config.supporting_ast,
+            case_number=self._case_number,
+            person=person,
+            summary=self._story.summary,
+            requested_action=self._story.requested_action,
+            now=self._started_at,
         )
+        self._told = early_body(self._full) if self._story.early else self._full
+        return await self._api.refer(self._told)
+
+    async def _tell_more(self, step: TellMore, case_id: str) -> None:
+        self._told = told_more(self._told, self._full, step.stage)
+        await self._api.update(case_id, self._told)
+        self._progress(self._story.name, step.name, step.stage)
 
     async def _expect(self, step: Expect, case_id: str) -> None:
         try:

@@ -44,7 +44,16 @@ class Acknowledge:
     name: str = "acknowledge"
 
 
-StoryStep = Expect | Acknowledge
+@dataclass(frozen=True)
+class TellMore:
+    """The CAD has learnt more of the case and updates its request."""
+
+    stage: Literal["patient", "triage"]
+    """Who it is and where exactly, or what the triage came to."""
+    name: str = "update"
+
+
+StoryStep = Expect | Acknowledge | TellMore
 
 
 @dataclass(frozen=True)
@@ -57,8 +66,10 @@ class Story:
     summary: str
     """The triage summary in the request."""
     steps: tuple[StoryStep, ...]
-    use_case: Literal["a4t1", "a6t1", "a6t3"] = "a4t1"
+    use_case: Literal["a4t1", "a6t1", "a6t2", "a6t3"] = "a4t1"
     requested_action: str = ""
+    early: bool = False
+    """Whether the case is referred straight after the pre-triage sieve, with next to nothing known."""
     breaches: bool = False
     """Whether its breach time is short enough to pass during the shift."""
     never: tuple[str, ...] = ()
@@ -146,29 +157,60 @@ VALIDATION_STORIES: tuple[Story, ...] = (
     ),
 )
 
+_TAKEN = Expect("case.updated", data={"update": "taken"}, anywhere=True)
+
 CAD_TO_CAD_STORIES: tuple[Story, ...] = (
     Story(
         name="out-of-area",
-        title="A call from another area goes to the AST that the polygon names",
+        title="A call from another area goes to the AST that the polygon names, and more is told in stages",
         summary="Caller abroad, patient at home with palpitations.",
         use_case="a6t1",
         requested_action="Out of your area: please take over this case",
+        early=True,
         steps=(
             *_ACKNOWLEDGED,
-            Expect("case.status", data={"status": "planned"}),
+            TellMore("patient"),
+            _TAKEN,
+            TellMore("triage"),
+            _TAKEN,
+            Expect("case.status", data={"status": "planned"}, anywhere=True),
             Expect("case.status", data={"status": "in-progress"}),
             Expect("case.status", data={"status": "finished"}),
+            Expect("case.completed", data={"dispatch_required": False}),
         ),
-        never=("case.returned", "delivery.failed"),
+        never=("case.returned", "delivery.failed", "escalation.raised"),
+        once=("case.acknowledged", "case.completed"),
+    ),
+    Story(
+        name="call-assist",
+        title="A call assist is accepted: the other AST dispatches",
+        summary="Fall from a ladder, no crew of ours within the hour.",
+        use_case="a6t2",
+        requested_action="Please attend: we have no crew to send",
+        steps=(
+            *_ACKNOWLEDGED,
+            Expect("case.status", data={"status": "planned", "accepted": True}),
+            Expect("case.status", data={"status": "in-progress"}),
+            Expect("case.status", data={"status": "finished"}),
+            Expect("case.completed", data={"dispatch_required": False}),
+        ),
+        never=("case.returned", "delivery.failed", "escalation.raised"),
+        once=("case.acknowledged", "case.completed"),
     ),
     Story(
         name="mutual-aid",
-        title="Mutual aid is refused: the case stays ours",
-        summary="Two patients on scene, one crew there.",
+        title="Mutual aid is refused: the case stays ours, and a person is told why",
+        summary="Trapped under a beam, one crew on scene.",
         use_case="a6t3",
         requested_action="Please send a second double-crewed ambulance",
-        steps=(*_ACKNOWLEDGED, Expect("case.returned", holding=("reason",))),
-        never=("delivery.failed",),
+        steps=(
+            *_ACKNOWLEDGED,
+            Expect("case.returned", holding=("reason",)),
+            Expect("escalation.raised", data={"reason": "rejected"}, holding=("escalation_id",), anywhere=True),
+            Acknowledge(),
+            Expect("escalation.acknowledged", holding=("escalation_id", "by")),
+        ),
+        never=("delivery.failed", "case.completed"),
         once=("case.returned",),
     ),
 )

@@ -19,6 +19,7 @@ from cad_bridge.sandbox.scenarios import STORY_MARKS
 from cad_bridge.sandbox.shift import ShiftConfig, ShiftSummary, play_shift
 
 Told = list[tuple[str, dict[str, Any]]]
+STORIES = ("no-dispatch", "upgrade", "rejection", "breach", "out-of-area", "call-assist", "mutual-aid")
 
 
 def _good(mark: str, body: dict[str, Any]) -> Told:
@@ -41,10 +42,21 @@ def _good(mark: str, body: dict[str, Any]) -> Told:
                 | due,
             ),
         ],
-        "OA": [("case.status", {"status": status}) for status in ("planned", "in-progress", "finished")],
-        "MA": [("case.returned", {"reason": "RRNA"})],
+        "OA": [*(("case.updated", {"update": "taken"}),) * 2, *_attended()],
+        "CA": _attended(),
+        "MA": [
+            ("case.returned", {"reason": {"code": "RRNA"}}),
+            ("escalation.raised", {"escalation_id": "esc-MA", "reason": "rejected"}),
+        ],
     }
     return opening + rest[mark]
+
+
+def _attended() -> Told:
+    """What is told of a case that another ambulance service attends."""
+    statuses = [("planned", True), ("in-progress", False), ("finished", False)]
+    told: Told = [("case.status", {"status": status, "accepted": accepted}) for status, accepted in statuses]
+    return [*told, ("case.completed", {"dispatch_required": False})]
 
 
 def _later(body: dict[str, Any]) -> str | None:
@@ -60,6 +72,7 @@ class LocalApiStandIn:
     tell: Callable[[str, dict[str, Any]], Told] = _good
     events: list[dict[str, Any]] = field(default_factory=list)
     bodies: dict[str, dict[str, Any]] = field(default_factory=dict)
+    updates: list[dict[str, Any]] = field(default_factory=list)
     acknowledged: list[tuple[str, str, str]] = field(default_factory=list)
     keys: set[str] = field(default_factory=set)
     refuse_events_with: int | None = None
@@ -87,6 +100,11 @@ class LocalApiStandIn:
             created = {"id": case_id, "state": "sending", "case_number": body["case_number"]}
             return JSONResponse(created, status_code=201)
 
+        async def update(case_id: str, request: Request) -> Response:
+            self.updates.append(await request.json())
+            return JSONResponse({"id": case_id}, status_code=202)
+
+        app.post("/api/v1/cases/{case_id}/update")(update)
         app.post("/api/v1/validation-requests")(create)
         app.post("/api/v1/referrals")(create)
 
@@ -137,11 +155,10 @@ async def test_passes_when_everything_is_told_as_it_should_be() -> None:
         summary = await play_shift(
             replace(config, include_cad_to_cad=True, patience=0.5), lambda *told: heard.append(told)
         )
-    assert [(result.story, result.reason) for result in summary.results] == [
-        (story, None) for story in ("no-dispatch", "upgrade", "rejection", "breach", "out-of-area", "mutual-aid")
-    ]
+    assert [(result.story, result.reason) for result in summary.results] == [(story, None) for story in STORIES]
     assert summary.passed
-    assert stand_in.acknowledged == [("esc-BR", "Demo Dispatcher", "Bearer dispatcher-key")]
+    assert {told[0] for told in stand_in.acknowledged} == {"esc-BR", "esc-MA"}
+    assert {told[1:] for told in stand_in.acknowledged} == {("Demo Dispatcher", "Bearer dispatcher-key")}
     assert stand_in.keys == {"Bearer cad-key"}
     assert ("upgrade", "case.completed", "new cad id S1") in heard
     assert {told[0] for told in heard if told[1] == "passed"} == {result.story for result in summary.results}
@@ -156,17 +173,30 @@ async def test_asks_in_the_terms_of_the_contract() -> None:
         "RJ": "validation-requests",
         "BR": "validation-requests",
         "OA": "referrals",
+        "CA": "referrals",
         "MA": "referrals",
     }
     assert stand_in.bodies["OA"]["receiver"] is None
     assert stand_in.bodies["OA"]["incident_location"]["latitude"] > 54.5
     assert stand_in.bodies["MA"]["receiver"].endswith("|2000000012")
+    assert stand_in.bodies["MA"]["resource_requested"]["number"] == 1
     spans = {
         mark: datetime.fromisoformat(body["breach_at"]) - datetime.fromisoformat(body["clock_start"])
         for mark, body in stand_in.bodies.items()
         if "breach_at" in body
     }
     assert spans["BR"] < timedelta(minutes=5) < spans["ND"]
+
+
+async def test_an_early_referral_is_told_more_of_in_stages() -> None:
+    stand_in = LocalApiStandIn()
+    await _play(stand_in, include_cad_to_cad=True, patience=0.5)
+    first, *more = [stand_in.bodies["OA"], *stand_in.updates]
+    assert set(first["triage"]) == {"pre_triage_sieve"}
+    assert "patient" not in first
+    assert first["incident_location"]["status"] == "provisional"
+    assert [("patient" in body, "arp" in body["triage"]) for body in more] == [(True, False), (True, True)]
+    assert {body["case_number"] for body in more} == {first["case_number"]}
 
 
 def _without(kind: str) -> Callable[[str, dict[str, Any]], Told]:
