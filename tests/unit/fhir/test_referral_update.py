@@ -110,8 +110,9 @@ def test_what_is_withdrawn_is_gone_at_the_receiver() -> None:
         resource_requested=None,
         flags=[],
     )
-    _, after = updated(whole, bare)
-    received, _ = read_request(after)
+    before, after = updated(whole, bare)
+    held = merge_update(orjson.dumps(before), orjson.dumps(after), issued_ids={}).body
+    received, _ = read_request(orjson.loads(held))
 
     assert received.presenting_complaint is None
     assert received.presenting_complaint_code is None
