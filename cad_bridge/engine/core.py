@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from cad_bridge.engine.apply import Application
 from cad_bridge.engine.discovery import Discovery
 from cad_bridge.engine.messages import MessageWriter, needs_request
+from cad_bridge.engine.referral_messages import without_own_updates
 from cad_bridge.protocol.services import Site
 from cad_bridge.store import queries
 from cad_bridge.store.rows import Loaded, StoredCase
@@ -108,6 +109,7 @@ class Engine:
         )
         if decision.refusal is not None:
             return Handled(stored=loaded.stored, decision=decision)
+        decision = without_own_updates(decision, loaded.stored.conversation)
         stored = change(loaded.stored) if change is not None else loaded.stored
         if decision.case == loaded.stored.case and stored == loaded.stored and not decision.effects:
             return Handled(stored=stored, decision=decision)

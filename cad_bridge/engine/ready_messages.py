@@ -24,7 +24,6 @@ from cad_bridge.engine.requests import (
 )
 from cad_bridge.engine.verdicts import issue_as_json
 from cad_bridge.fhir.content import ReceivedRequest, Request, RequestContent
-from cad_bridge.fhir.envelope import resource_full_url
 from cad_bridge.fhir.facts import Facts, focus_encounter, read_facts
 from cad_bridge.fhir.issues import Issue
 from cad_bridge.fhir.read_request import read_request
@@ -34,11 +33,11 @@ from cad_bridge.protocol.decision import decide_row
 from cad_bridge.protocol.definitions import check_definition, definition_for
 from cad_bridge.protocol.services import canonical
 from cad_bridge.store import queries
-from cad_bridge.store.rows import Conversation, StoredCase
+from cad_bridge.store.rows import StoredCase
 from cad_bridge.workflow import commands
 from cad_bridge.workflow.vocabulary import Priority, UseCase
 
-_NEW, _UPDATE = "DT-02", "DT-04"
+_NEW, _UPDATE = frozenset({"DT-02"}), frozenset({"DT-04"})
 _HEADER = "Bundle.entry.resource.ofType(MessageHeader)"
 _REQUEST = "Bundle.entry.resource.ofType(ServiceRequest)"
 
@@ -60,8 +59,8 @@ async def open_ready(
     """Open a validation by a ready message. Raises RequestRefusedError, with FHIRPaths."""
 
     async def prepare() -> Opening:
-        message = _read(engine, raw, services=services, row=_NEW)
-        await _refuse_known_bundle(engine, message)
+        message = read_ready(engine, raw, services=services, rows=_NEW, wanted="a new validation request")
+        await refuse_known_bundle(engine, message)
         return _opening(engine, message)
 
     return await open_case(engine, prepare, by=by, key=key)
@@ -69,20 +68,20 @@ async def open_ready(
 
 async def update_ready(engine: Engine, case_id: UUID, raw: bytes, *, services: Sequence[str], by: str) -> Handled:
     """Update a case that was opened by a ready message. Raises NoSuchCaseError, RequestRefusedError."""
-    message = _read(engine, raw, services=services, row=_UPDATE)
+    message = read_ready(engine, raw, services=services, rows=_UPDATE, wanted="an update of a validation request")
     async with engine.unit_of_work() as work:
         loaded = await work.lock_case(case_id)
         if loaded is None:
             raise NoSuchCaseError
         stored = loaded.stored
-        _refuse_another_request(stored, message)
-        new = _kept(message, stored.conversation.journey_id)
+        refuse_another_request(stored, message)
+        new = kept(message, stored.conversation.journey_id)
         changed = tuple(sorted(k for k in {*new, *stored.content} if new.get(k) != stored.content.get(k)))
         command = commands.Update(
             changed=changed,
             arp=Priority.parse(message.facts.arp),
             clock_start=message.facts.careplan_period_start,
-            breach_at=_breach_time(message, engine),
+            breach_at=call_back_time(message, engine),
             bundle=raw,
             by=by,
         )
@@ -95,13 +94,13 @@ async def update_ready(engine: Engine, case_id: UUID, raw: bytes, *, services: S
         return handled
 
 
-def is_made_elsewhere(conversation: Conversation) -> bool:
-    """Whether the request of a case of ours was given as a ready message: our own builders name resources so."""
-    ours = resource_full_url(conversation.request_bundle_id, "ServiceRequest")
-    return conversation.service_request_full_url != ours
+def read_ready(
+    engine: Engine, raw: bytes, *, services: Sequence[str], rows: frozenset[str], wanted: str
+) -> ReadyMessage:
+    """A message that passes every check of a received one and falls under one of the decision rows `rows`.
 
-
-def _read(engine: Engine, raw: bytes, *, services: Sequence[str], row: str) -> ReadyMessage:
+    Raises RequestRefusedError; `wanted` says in words what the rows stand for.
+    """
     structure = check_structure(raw)
     _refuse(structure.issues)
     assert structure.bundle is not None, "what cannot be read was refused"
@@ -117,12 +116,11 @@ def _read(engine: Engine, raw: bytes, *, services: Sequence[str], row: str) -> R
     _refuse(found)
     if definition_for(facts.definition) is None:
         raise RequestRefusedError(FieldProblem(f"{_HEADER}.definition", "is not a definition that is known here"))
-    if facts.use_case not in set(UseCase) or not UseCase(facts.use_case).is_validation:
-        raise RequestRefusedError(FieldProblem(f"{_REQUEST}.category", "must be a validation: a4t1, a4t2 or a4t3"))
+    if facts.use_case not in set(UseCase):
+        raise RequestRefusedError(FieldProblem(f"{_REQUEST}.category", "names no use case that is known here"))
     decision = decide_row(facts, strict=service.strict)
-    if decision.row.id != row:
-        kind = "a new validation request" if row == _NEW else "an update of a validation request"
-        raise RequestRefusedError(FieldProblem(_HEADER, f"must be {kind}; this is: {decision.row.meaning}"))
+    if decision.row.id not in rows:
+        raise RequestRefusedError(FieldProblem(_HEADER, f"must be {wanted}; this is: {decision.row.meaning}"))
     content, issues = read_request(structure.bundle)
     return ReadyMessage(raw=raw, facts=facts, content=content, issues=(*found, *issues))
 
@@ -133,7 +131,7 @@ def _refuse(issues: Iterable[Issue]) -> None:
         raise RequestRefusedError(*errors)
 
 
-async def _refuse_known_bundle(engine: Engine, message: ReadyMessage) -> None:
+async def refuse_known_bundle(engine: Engine, message: ReadyMessage) -> None:
     """A response names its request by Bundle.id alone: of ours, no two cases may share one (X-12)."""
     async with engine.database.connect() as connection:
         known = await queries.cases_of_request(connection, bundle_id=message.facts.bundle_id or "")
@@ -142,15 +140,15 @@ async def _refuse_known_bundle(engine: Engine, message: ReadyMessage) -> None:
 
 
 def _opening(engine: Engine, message: ReadyMessage) -> Opening:
-    content = _as_request(message, engine)
+    content = as_request(message, breach_at=call_back_time(message, engine))
     service = sender_of(engine, content)
     require_receiver(content.receiver, service)
     return Opening(
-        content=content, service=service, facts={"bundle": message.raw}, shape=lambda stored: _shaped(stored, message)
+        content=content, service=service, facts={"bundle": message.raw}, shape=lambda stored: shaped(stored, message)
     )
 
 
-def _as_request(message: ReadyMessage, engine: Engine) -> Request:
+def as_request(message: ReadyMessage, *, breach_at: datetime | None) -> Request:
     """The content without the rules of the local API's own body: the message was checked as a message."""
     said = message.content
     _need(
@@ -161,7 +159,7 @@ def _as_request(message: ReadyMessage, engine: Engine) -> Request:
         (f"{_REQUEST}.encounter", _encounter_url(message)),
     )
     fields = {name: getattr(said, name) for name in RequestContent.model_fields}
-    return Request.model_construct(**fields | {"breach_at": _breach_time(message, engine)})
+    return Request.model_construct(**fields | {"breach_at": breach_at})
 
 
 def _need(*items: tuple[str, object]) -> None:
@@ -170,7 +168,8 @@ def _need(*items: tuple[str, object]) -> None:
         raise RequestRefusedError(*missing)
 
 
-def _breach_time(message: ReadyMessage, engine: Engine) -> datetime:
+def call_back_time(message: ReadyMessage, engine: Engine) -> datetime:
+    """By when the receiver has to have acted: breach, or call-back. Raises RequestRefusedError without a good one."""
     breach_at, started = message.facts.occurrence_end, message.facts.careplan_period_start
     path = f"{_REQUEST}.occurrence.end"
     if breach_at is None or breach_at <= engine.now():
@@ -185,7 +184,7 @@ def _encounter_url(message: ReadyMessage) -> str | None:
     return own.full_url if own is not None else None
 
 
-def _shaped(stored: StoredCase, message: ReadyMessage) -> StoredCase:
+def shaped(stored: StoredCase, message: ReadyMessage) -> StoredCase:
     """The case with the ids that the message itself uses, and all that it says."""
     facts, encounter = message.facts, _encounter_url(message)
     assert facts.bundle_id is not None, "asked for before"
@@ -199,16 +198,18 @@ def _shaped(stored: StoredCase, message: ReadyMessage) -> StoredCase:
     )
     return stored.evolve(
         conversation=conversation,
-        content=_kept(message, conversation.journey_id),
+        content=kept(message, conversation.journey_id),
         warnings=tuple(issue_as_json(issue) for issue in message.issues),
     )
 
 
-def _kept(message: ReadyMessage, journey_id: str | None) -> dict[str, Any]:
+def kept(message: ReadyMessage, journey_id: str | None) -> dict[str, Any]:
+    """What the message says, as it is kept with the case."""
     return message.content.model_dump(mode="json", exclude_none=True) | {"journey_id": journey_id}
 
 
-def _refuse_another_request(stored: StoredCase, message: ReadyMessage) -> None:
+def refuse_another_request(stored: StoredCase, message: ReadyMessage) -> None:
+    """An update keeps what makes the request the request it is. Raises RequestRefusedError."""
     facts, conversation = message.facts, stored.conversation
     same = (
         ("Bundle.id", facts.bundle_id, conversation.request_bundle_id),

@@ -11,6 +11,7 @@ from uuid import UUID
 from cad_bridge.discovery.receiver import ReceiverChoice
 from cad_bridge.engine.core import Engine, Handled, NoSuchCaseError
 from cad_bridge.engine.location import location_query
+from cad_bridge.engine.referral_messages import is_made_elsewhere
 from cad_bridge.engine.requests import (
     FieldProblem,
     IdempotencyKey,
@@ -23,7 +24,7 @@ from cad_bridge.engine.requests import (
 )
 from cad_bridge.engine.updates import refuse_another_case
 from cad_bridge.engine.verdicts import issue_as_json
-from cad_bridge.fhir.content import Request
+from cad_bridge.fhir.content import Request, RequestContent
 from cad_bridge.fhir.issues import Issue, Severity
 from cad_bridge.protocol.services import LocalService
 from cad_bridge.store import queries
@@ -70,12 +71,18 @@ async def open_referral(engine: Engine, referral: Referral, *, by: str, key: Ide
         service = sender_of(engine, content)
         _check(referral)
         _check_callback(content, engine.now())
-        if content.use_case == UseCase.OUT_OF_AREA.value:
-            return await _out_of_area(engine, referral, service, by=by)
-        require_receiver(content.receiver, service)
-        return _opening(referral, content, service)
+        return await opening_of(engine, referral, service, by=by)
 
     return await open_case(engine, prepare, by=by, key=key)
+
+
+async def opening_of(engine: Engine, referral: Referral, service: LocalService, *, by: str) -> Opening:
+    """The referral with its receiver. Raises RequestRefusedError where that is in doubt."""
+    content = referral.content
+    if content.use_case == UseCase.OUT_OF_AREA.value:
+        return await _out_of_area(engine, referral, service, by=by)
+    require_receiver(content.receiver, service)
+    return _opening(referral, content, service)
 
 
 def _check(referral: Referral) -> None:
@@ -106,7 +113,7 @@ def _refuse_many_patients(content: Request) -> None:
     raise RequestRefusedError(FieldProblem("patients", text))
 
 
-def needed_by(content: Request) -> datetime | None:
+def needed_by(content: RequestContent) -> datetime | None:
     """By when the resource is needed that a call assist or mutual aid request asks for."""
     return content.resource_requested.by if content.resource_requested is not None else None
 
@@ -226,6 +233,9 @@ async def update_referral(engine: Engine, case_id: UUID, referral: Referral, *, 
         assert loaded is not None, "a case is never removed"
         stored = loaded.stored
         refuse_another_case(stored, content)
+        if is_made_elsewhere(stored.conversation):
+            text = "was opened by a message of its own and is updated by another"
+            raise RequestRefusedError(FieldProblem("", text), status=409)
         if content.breach_at != stored.case.breach_at:
             _check_callback(content, engine.now())
         new = content.model_dump(mode="json", exclude_none=True) | {"journey_id": stored.conversation.journey_id}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from cad_bridge.engine.core import Engine, Handled, NoSuchCaseError
-from cad_bridge.engine.ready_messages import is_made_elsewhere
+from cad_bridge.engine.referral_messages import is_made_elsewhere
 from cad_bridge.engine.requests import FieldProblem, RequestRefusedError
 from cad_bridge.fhir.content import Request
 from cad_bridge.protocol.services import canonical

@@ -27,7 +27,7 @@ from cad_bridge.web.context import Client, WebContext
 from cad_bridge.web.local.access import Cad, Clinician, Context
 from cad_bridge.web.local.acting import ActBody, act, clinician
 from cad_bridge.web.local.views import case_view
-from cad_bridge.web.problems import invalid, refused
+from cad_bridge.web.problems import ProblemError, invalid, refused
 from cad_bridge.workflow.referral_commands import ReportStatus
 
 router = APIRouter(tags=["referrals"])
@@ -95,15 +95,20 @@ async def refer(
     try:
         opened = await open_referral(context.engine, referral, by=client.name, key=key)
     except ReceiverDoubtfulError as error:
-        problem = refused(error)
-        problem.more = {"discovery": error.choice}
-        raise problem from None
+        raise doubtful(error) from None
     except RequestRefusedError as error:
         raise refused(error) from None
     response.headers["Location"] = f"/api/v1/cases/{opened.stored.id}"
     if opened.repeated:
         response.headers["Idempotency-Replayed"] = "true"
     return case_view(opened.stored)
+
+
+def doubtful(error: ReceiverDoubtfulError) -> ProblemError:
+    """409 with what discovery found: a person has to decide who receives it."""
+    problem = refused(error)
+    problem.more = {"discovery": error.choice}
+    return problem
 
 
 async def update(context: WebContext, client: Client, case_id: UUID, body: CaseUpdate) -> Handled:
