@@ -115,7 +115,7 @@ async def test_the_node_that_armed_the_deadline_is_killed_and_another_one_fires_
         served(database_url, tmp_path, port=ports[0]) as armed,
         served(database_url, tmp_path, port=ports[1]) as survivor,
     ):
-        case = await _open(armed, breach_in=timedelta(seconds=1))
+        case = await _open(armed, breach_in=timedelta(seconds=3))
         await armed.kill()
 
         async def notice() -> dict[str, Any] | None:
