@@ -119,6 +119,10 @@ class Outbox:
                 return await self._prepare_and_post(parcel)
         except TimeoutError:
             return Called(answer=no_answer())
+        except Exception:
+            # A try that failed here is a try: it must come to its end, and to a person, like any other.
+            log.exception("a message could not be sent", extra={"outbox_id": str(parcel.id)})
+            return Called(answer=no_answer())
 
     async def _prepare_and_post(self, parcel: Parcel) -> Called:
         calls = await self._addresses.calls_for(parcel)

@@ -82,11 +82,11 @@ class TokenSource:
     def _take(self, body: bytes) -> None:
         try:
             said = orjson.loads(body)
-            token, life = str(said["access_token"]), float(said["expires_in"])
-        except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+            token, life = str(said["access_token"]), timedelta(seconds=float(said["expires_in"]) * _RENEW_AT)
+            self._renew_at = self._now() + life
+        except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, OverflowError) as error:
             raise NoTokenError("the token server's answer could not be read") from error
         self._token = token
-        self._renew_at = self._now() + timedelta(seconds=life * _RENEW_AT)
 
     def _assertion(self) -> str:
         client = self._settings.client_id
@@ -100,5 +100,5 @@ class TokenSource:
         try:
             key = self._settings.private_key_file.read_text(encoding="ascii")
             return jwt.encode(claims, key, algorithm="RS512", headers={"kid": self._settings.key_id})
-        except (OSError, ValueError, TypeError) as error:
+        except (OSError, ValueError, TypeError, jwt.PyJWTError) as error:
             raise NoTokenError(f"the private key cannot be used: {type(error).__name__}") from error

@@ -32,7 +32,7 @@ from tests.by_hand import (
     sweep,
     types_of,
 )
-from tests.service import CLINICIAN_KEY, DOS, OTHER_KEY, Running, until
+from tests.service import CLINICIAN_KEY, DOS, OTHER_KEY, Running, configuration, until
 
 CAS = DEMO_CAS.service_id
 A_MINUTE = timedelta(minutes=1)
@@ -355,6 +355,24 @@ async def test_a_responders_answer_is_tried_again_unchanged_and_its_failure_esca
         assert "response-undeliverable" in reasons_of(case)
         types = await types_of(running, case_id, key=CLINICIAN_KEY)
         assert "delivery.failed" in types
+
+
+@pytest.mark.req("HAZ-H01-02")
+async def test_a_message_that_cannot_even_be_tried_is_given_up_and_escalated_like_any_other(database_url: str) -> None:
+    """The local service is taken out of the configuration while its cancellation waits."""
+    clock = a_clock()
+    async with by_hand_with_proxy(database_url, clock, plan=plans.silent()) as running:
+        case = await running.open_case()
+        await send_due(running)
+        await running.api("POST", f"/cases/{case['id']}/cancel", json={"reason": "Called back"})
+    other = configuration(base_url="http://x").service[1].model_dump(mode="json")
+    async with by_hand(database_url, clock, service=[other], client=[], user=[]) as running:
+        for _ in range(12):
+            await send_due(running)
+            clock.advance(timedelta(minutes=2))
+    assert outbox(database_url)[1] == ("cancellation", "refused", 12)
+    reasons = query(database_url, "SELECT reason FROM escalations WHERE case_id = %s", UUID(case["id"]))
+    assert reasons == [("cancellation-refused",)]
 
 
 async def test_the_bytes_that_were_sent_are_the_bytes_that_are_kept(database_url: str) -> None:
