@@ -9,8 +9,19 @@ from typing import Any
 import pytest
 
 from cad_bridge.clock import ManualClock
+from cad_bridge.sandbox import plans
 from tests.acceptance.board_visitor import USERS, visiting
-from tests.by_hand import RemoteCas, a_clock, by_hand, messages_of, query, request_to_us, send_due, sweep
+from tests.by_hand import (
+    RemoteCas,
+    a_clock,
+    by_hand,
+    by_hand_with_proxy,
+    messages_of,
+    query,
+    request_to_us,
+    send_due,
+    sweep,
+)
 from tests.service import CLINICIAN_KEY, Running
 
 
@@ -156,6 +167,20 @@ async def test_a_cancellation_needs_a_reason_and_carries_it_as_typed(running: Ru
         assert answer.status_code == 303
     cancelled = await running.event(case["id"], "case.cancelled")
     assert cancelled["data"] == {"reason": "Patient rang back:\nfeels better", "by": "Dot Person (dot)"}
+
+
+@pytest.mark.req("CORE-CAN-11")
+async def test_a_cancellation_that_is_taken_is_told(database_url: str, clock: ManualClock) -> None:
+    async with by_hand_with_proxy(database_url, clock, plan=plans.silent(), user=USERS) as running:
+        case = await running.open_case()
+        await send_due(running)
+        async with visiting(running, "dot") as dot:
+            await dot.post(f"/board/cases/{case['id']}/cancel", state="pending", reason="Not needed")
+            await send_due(running)
+            page = await dot.page(f"/board/cases/{case['id']}")
+            assert page.one(cls="b-head__state-name").text == "Cancelled by us"
+            assert "Remote CAS has taken our cancellation" in page.one(id_="case-story").text
+            assert page.find(cls="b-escalation") == []
 
 
 @pytest.mark.req("CORE-CAN-11", "APP-COM-24")

@@ -358,17 +358,44 @@ _FAULTS = """() => {
 }"""
 
 
+_FAINT = """() => {
+    const parse = (colour) => colour.match(/[0-9.]+/g).map(Number);
+    const light = (value) => { const v = value / 255; return v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4; };
+    const luminance = ([r, g, b]) => 0.2126 * light(r) + 0.7152 * light(g) + 0.0722 * light(b);
+    const behind = (element) => {
+        for (let e = element; e; e = e.parentElement) {
+            const colour = parse(getComputedStyle(e).backgroundColor);
+            if (colour.length === 3 || colour[3] === 1) return colour;
+        }
+        return [255, 255, 255];
+    };
+    const hasText = (element) => [...element.childNodes].some(node => node.nodeType === 3 && node.data.trim());
+    const isFaint = (element) => {
+        const style = getComputedStyle(element);
+        const [a, b] = [luminance(parse(style.color)), luminance(behind(element))];
+        const size = parseFloat(style.fontSize);
+        const isLarge = size >= 24 || (size >= 18.66 && Number(style.fontWeight) >= 700);
+        return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05) < (isLarge ? 3 : 4.5);
+    };
+    return [...document.querySelectorAll('body *')].filter(e => hasText(e) && e.checkVisibility() && isFaint(e))
+        .map(e => e.outerHTML.slice(0, 120));
+}"""
+"""Text whose contrast with what lies behind it is less than WCAG 2 AA asks for."""
+
+
 @pytest.mark.req("CORE-REN-01")
 async def test_pages_are_built_so_that_everybody_can_use_them(running: Running, chromium_page: Page) -> None:
     page = chromium_page
     await page.goto(f"{running.url}/board/sign-in")
     assert await page.evaluate(_FAULTS) == []
+    assert await page.evaluate(_FAINT) == []
     case = await running.open_case(**RICH, breach_at=minutes(0.03))
     await sign_in(page, running)
     await page.locator(".b-escalation").wait_for()
     for path in ("/board", "/board/find", f"/board/cases/{case['id']}"):
         await page.goto(f"{running.url}{path}")
         assert await page.evaluate(_FAULTS) == [], path
+        assert await page.evaluate(_FAINT) == [], path
     await page.goto(f"{running.url}/board")
     await page.keyboard.press("Tab")
     assert await page.evaluate("document.activeElement.textContent") == "Skip to main content"

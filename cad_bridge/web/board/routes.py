@@ -44,9 +44,8 @@ async def show_board(context: Context, state: State, viewer: SignedIn, done: str
     """Escalations on top, then the open cases by time to breach."""
     # Whoever has just done something must see that it is done, though the notification may still be on its way.
     state.watch.changed()
-    seen = await state.watch.board(viewer.user.services)
-    html, _ = seen.live(may_acknowledge=viewer.may(ACKNOWLEDGING))
-    return page(render("board.html", live=html, done=DONE.get(done, ""), **frame(context, viewer)))
+    shown = await state.watch.live(viewer.user.services, may_acknowledge=viewer.may(ACKNOWLEDGING))
+    return page(render("board.html", live=shown.html, done=DONE.get(done, ""), **frame(context, viewer)))
 
 
 DONE = {
@@ -67,12 +66,11 @@ async def live(request: Request, state: State) -> Response:
     viewer = await viewer_of(request)
     if viewer is None:
         return PlainTextResponse("signed out", 401)
-    seen = await state.watch.board(viewer.user.services)
-    html, compressed = seen.live(may_acknowledge=viewer.may(ACKNOWLEDGING))
+    shown = await state.watch.live(viewer.user.services, may_acknowledge=viewer.may(ACKNOWLEDGING))
     if "gzip" in request.headers.get("accept-encoding", ""):
         headers = {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
-        return Response(compressed, media_type="text/html; charset=utf-8", headers=headers)
-    return page(html)
+        return Response(shown.compressed, media_type="text/html; charset=utf-8", headers=headers)
+    return page(shown.html)
 
 
 @router.get("/find")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+Key = TypeVar("Key", bound=Hashable)
 Found = TypeVar("Found")
-Services = tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -20,31 +20,31 @@ class _Look(Generic[Found]):
     begun: float = 0.0
 
 
-class Shared(Generic[Found]):
-    """Shares the result of `look` among all who ask for the same services.
+class Shared(Generic[Key, Found]):
+    """Shares the result of `look` among all who ask for the same key.
 
     Whoever asks gets a result that includes everything committed before the last `changed`, and that is never older
     than `fresh` seconds. Between two looks lie at least `pause` seconds, however often things change.
     """
 
-    def __init__(self, look: Callable[[Services], Awaitable[Found]], *, fresh: float, pause: float) -> None:
+    def __init__(self, look: Callable[[Key], Awaitable[Found]], *, fresh: float, pause: float) -> None:
         self._read = look
         self._fresh = fresh
         self._pause = pause
         self._generation = 0
-        self._looks: dict[Services, _Look[Found]] = {}
+        self._looks: dict[Key, _Look[Found]] = {}
 
     def changed(self) -> None:
         """Something was committed: results of before are not given to whoever asks from now on."""
         self._generation += 1
 
-    async def get(self, services: Services) -> Found:
-        """The result for these services. Raises what `look` raised."""
+    async def get(self, key: Key) -> Found:
+        """The result for this key. Raises what `look` raised."""
         asked_at = self._generation
         while True:
-            look = self._looks.get(services)
+            look = self._looks.get(key)
             if look is None or self._is_old(look):
-                look = self._looks[services] = self._begin(services, after=look)
+                look = self._looks[key] = self._begin(key, after=look)
             found = await asyncio.shield(look.task)
             if look.generation >= asked_at:
                 return found
@@ -56,13 +56,13 @@ class Shared(Generic[Found]):
             return True
         return look.generation != self._generation or time.monotonic() - look.begun > self._fresh
 
-    def _begin(self, services: Services, *, after: _Look[Found] | None) -> _Look[Found]:
+    def _begin(self, key: Key, *, after: _Look[Found] | None) -> _Look[Found]:
         wait = after.begun + self._pause - time.monotonic() if after is not None else 0.0
 
         async def read() -> Found:
             await asyncio.sleep(max(0.0, wait))
             look.generation, look.begun = self._generation, time.monotonic()
-            return await self._read(services)
+            return await self._read(key)
 
         look = _Look(asyncio.create_task(read()))
         return look

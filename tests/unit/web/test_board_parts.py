@@ -14,7 +14,7 @@ from cad_bridge.web.board import passwords
 from cad_bridge.web.board.pages import HERE, STATIC, error_page
 from cad_bridge.web.board.passwords import FAILURES_ALLOWED, LOCKED_FOR, Passwords, Throttle
 from cad_bridge.web.board.presenters import moments
-from cad_bridge.web.board.sharing import Services, Shared
+from cad_bridge.web.board.sharing import Shared
 from cad_bridge.web.board.signin import _inside
 from cad_bridge.web.context import User
 
@@ -109,7 +109,7 @@ def test_signing_in_leads_to_no_other_site(then: str, where: str) -> None:
 
 # --- one look for all ------------------------------------------------------------------------------
 
-KEY: Services = ("s",)
+KEY = "s"
 
 
 class Looks:
@@ -123,7 +123,7 @@ class Looks:
         self.has_begun = asyncio.Event()
         self.fails = False
 
-    async def __call__(self, services: Services) -> int:
+    async def __call__(self, key: str) -> int:
         self.began.append(self.committed)
         self.has_begun.set()
         seen = self.committed
