@@ -243,6 +243,7 @@ def test_a_place_that_was_withdrawn_is_gone(bundle: Json) -> None:
     content, _ = read_request(bundle)
 
     assert [one.type for one in content.other_locations] == ["other"]
+    assert not any("raft" in value for value in shown(content))
 
 
 @pytest.mark.req("APP6-UPD-05")

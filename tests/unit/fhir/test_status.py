@@ -343,8 +343,19 @@ def test_call_times_of_the_senders_encounter_are_no_history_of_the_case(bundle: 
     assert report.request.sender_encounter_status == "triaged"
 
 
+def test_the_senders_encounter_is_the_other_one_in_whatever_order_they_come(bundle: Json) -> None:
+    bundle["entry"].sort(key=lambda entry: entry["fullUrl"] != own_encounter().full_url)
+    del only(bundle, "ServiceRequest")["encounter"]
+    report, _ = read_status(bundle)
+
+    assert (report.case_number, report.request.case_number) == ("CAS-0007", "NAS-0042")
+    assert report.request.sender_encounter_status == "triaged"
+
+
 @pytest.mark.req("APP6-RSP-16")
 def test_the_time_of_a_status_is_that_of_its_last_beginning(bundle: Json) -> None:
+    assert read_status(built("planned", "in-progress", "planned"))[0].since == NOON + timedelta(minutes=3)
+
     again = {"status": "in-progress", "period": {"start": "2026-11-21T13:30:00+01:00"}}
     own_of(bundle)["statusHistory"].insert(0, again)
     own_of(bundle)["meta"]["lastUpdated"] = "2026-11-21T12:31:00.1234567+00:00"
