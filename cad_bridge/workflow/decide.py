@@ -116,6 +116,9 @@ def decide(
     if _is_anothers(case, command):
         why = f"{case.claimed_by} has the case; take it over only if you know that."
         return Decision(case=case, rule=f"{rule} (claimed)", refusal=Refusal(why=why))
+    if _has_no_such_reason(case, command):
+        why = "Between ambulance services a refusal has the reason RRNA or OTH."
+        return Decision(case=case, rule=f"{rule} (reason)", refusal=Refusal(why=why))
     after = _moved(workflow, case, row)
     outcome, effects = workflow.effects[row.trigger](
         Turn(before=case, after=after, command=command, row=row, now=now, policy=policy)
@@ -127,6 +130,13 @@ def decide(
 def moves(case: Case, command: commands.Command) -> bool:
     """Whether the command moves the case, so that what it carries counts; otherwise it is kept and shown only."""
     return WORKFLOWS[case.use_case, case.side].table.row(case, command.meets(case)).kind is Kind.MOVE
+
+
+def _has_no_such_reason(case: Case, command: commands.Command) -> bool:
+    """A refusal whose reason the other service could not be told (APP6-RSP-10, X-39)."""
+    if not isinstance(command, commands.Reject) or not case.use_case.is_cad_to_cad:
+        return False
+    return command.reason_code not in {"RRNA", "OTH"}
 
 
 def _is_anothers(case: Case, command: commands.Command) -> bool:

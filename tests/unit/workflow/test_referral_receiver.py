@@ -176,6 +176,15 @@ def test_call_assist_and_mutual_aid_can_be_refused_with_a_reason(
     assert decision.case.status_history[-1].status == "cancelled"
 
 
+@pytest.mark.req("APP6-RSP-10")
+@pytest.mark.parametrize("use_case", SUPPORT)
+def test_a_refusal_for_a_reason_that_cannot_be_told_is_not_made(use_case: UseCase) -> None:
+    command = commands.Reject(reason_code="FC", reason_text="No answer", by="Dispatcher")
+    decision = done(received(use_case), command)
+    assert decision.refusal is not None
+    assert decision.case.state == "received"
+
+
 @pytest.mark.req("APP6-RSP-09")
 @pytest.mark.parametrize("use_case", NO_REFUSAL)
 def test_what_passed_with_the_acknowledgement_cannot_be_refused(use_case: UseCase) -> None:
