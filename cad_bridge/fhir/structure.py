@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from cad_bridge.fhir.issues import Issue, Severity
@@ -94,7 +95,7 @@ def _issues(bundle: dict[str, Any], compact: bytes, max_depth: int) -> Iterator[
     if not message_validator().is_valid(bundle):
         yield from explain_message(bundle)
     walked = walk(bundle, compact, max_depth=max_depth)
-    yield from _unusual(bundle, walked.unusual)
+    yield from _unusual(bundle, list(chain.from_iterable(walked.unusual.values())))
     yield from as_issues(bundle, walked.findings)
 
 

@@ -22,6 +22,9 @@ from cad_bridge.fhir.structure_rules import INVARIANTS, Node, objects
 
 _RULES = {**INVARIANTS, **QUESTIONNAIRE_INVARIANTS}
 _UNUSUAL_TYPES = CHECKED_TYPES - frozenset(COMPILED_TYPES)
+MOST_UNUSUAL_TYPES = 8
+"""Resource types that no BaRS message names, in one message. What is known of each is made when it is first met, which
+takes 20 ms: a message with one resource of every type of R4 would hold up all others for two seconds."""
 _ENOUGH = 1000
 """Findings after which the walk ends: far above what is listed, and a bound to the cost of a hostile message."""
 
@@ -31,7 +34,8 @@ class Walked:
     """What the walk met: broken rules, and the resources of types that the schema of messages does not hold."""
 
     findings: list[Finding]
-    unusual: list[Node]
+    unusual: dict[str, list[Node]]
+    """By type."""
 
 
 def walk(bundle: Node, compact: bytes, *, max_depth: int) -> Walked:
@@ -39,7 +43,7 @@ def walk(bundle: Node, compact: bytes, *, max_depth: int) -> Walked:
 
     `compact` is the message written without blanks: what it cannot hold is not looked for.
     """
-    walked = Walked(findings=list(islice(bundle_invariants(bundle), _ENOUGH)), unusual=[])
+    walked = Walked(findings=list(islice(bundle_invariants(bundle), _ENOUGH)), unusual={})
     with suppress(_EnoughError):
         _typed(bundle, walked, max_depth)
         if b"null" in compact:
@@ -89,13 +93,21 @@ def _type_of(resource: Node, walked: Walked) -> str:
     """The type that a resource says, if it is one that can be checked; else that of no particular element."""
     said = resource.get("resourceType")
     if isinstance(said, str) and said in CHECKED_TYPES:
-        if said in _UNUSUAL_TYPES:
-            walked.unusual.append(resource)
-        return said
+        return said if said not in _UNUSUAL_TYPES or _is_looked_at(resource, said, walked) else "Element"
     if said is not None:
         text = "This is not a resource type of FHIR R4 that can be read."
         _add(Finding(resource, "resourceType", "r4-resource-type", text, "structure"), walked)
     return "Element"
+
+
+def _is_looked_at(resource: Node, unusual_type: str, walked: Walked) -> bool:
+    """Whether a resource of a type that no BaRS message names is one of the few that a message may have."""
+    if unusual_type not in walked.unusual and len(walked.unusual) == MOST_UNUSUAL_TYPES:
+        text = f"More than {MOST_UNUSUAL_TYPES} types of resource are here that no BaRS message names."
+        _add(Finding(resource, "resourceType", "most-unusual-types", text, "structure"), walked)
+        return False
+    walked.unusual.setdefault(unusual_type, []).append(resource)
+    return True
 
 
 def _add(finding: Finding, walked: Walked) -> None:
