@@ -49,8 +49,10 @@ class _Area:
 
     def distance(self, x: float, y: float) -> float:
         """Metres to the area; 0 inside or on the border."""
-        if self.holds(x, y):
-            return 0.0
+        return 0.0 if self.holds(x, y) else self.edge_distance(x, y)
+
+    def edge_distance(self, x: float, y: float) -> float:
+        """Metres to the edge of the area, from inside or outside."""
         _, distances = self.outline.query_nearest(shapely.Point(x, y), return_distance=True, all_matches=False)
         return float(distances[0])
 
@@ -105,10 +107,15 @@ class BoundaryIndex:
         found.sort(key=lambda neighbour: (neighbour.distance_m, neighbour.ods_code))
         return tuple(neighbour for neighbour in found if neighbour.distance_m <= limit)
 
-    def beside_foreign_border(self, point: GridPoint) -> bool:
-        """Whether land beyond the nearest border may be another country's, as along the Irish border."""
+    def beside_foreign_border(self, point: GridPoint, *, reach_m: float = 0.0) -> bool:
+        """Whether land within `reach_m` may be another country's, as along the Irish border."""
         place = shapely.Point(point.easting, point.northing)
-        return bool(shapely.dwithin(self._foreign_border, place, self._foreign_tolerance_m))
+        return bool(shapely.dwithin(self._foreign_border, place, self._foreign_tolerance_m + reach_m))
+
+    def edge_distance(self, ods_code: str, point: GridPoint) -> float:
+        """Metres from a point to the edge of a service's area, from inside or outside; `KeyError` for no such area."""
+        areas = {area.ods_code: area for area in self._areas}
+        return areas[ods_code].edge_distance(point.easting, point.northing)
 
 
 def _indexed(ods_code: str, area: Any) -> _Area:

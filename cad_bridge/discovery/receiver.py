@@ -159,6 +159,7 @@ _DOUBTS = frozenset(
         ReasonCode.NEAR_BORDER,
         ReasonCode.INPUT_COARSE,
         ReasonCode.OFF_COAST,
+        ReasonCode.FOREIGN_BORDER,
         ReasonCode.SOURCES_DISAGREE,
     }
 )

@@ -123,8 +123,30 @@ def test_nothing_is_approximated_beside_a_foreign_border(squares_index: Boundary
     assert ask_grid(squares_index, 399_900, 318_000).outcome is Outcome.APPROXIMATE
 
 
-def test_inside_beside_a_foreign_border_is_inside(squares_index: BoundaryIndex) -> None:
-    assert ask_grid(squares_index, 400_100, 310_000).outcome is Outcome.FOUND
+@pytest.mark.parametrize(
+    ("east_of_border", "uncertainty_m", "outcome"),
+    [(101, 0, "found"), (100, 0, "ambiguous"), (1500, 1499, "found"), (1500, 1500, "ambiguous")],
+)
+def test_inside_beside_a_foreign_border_is_ours_and_near_it_in_doubt(
+    squares_index: BoundaryIndex, east_of_border: float, uncertainty_m: float, outcome: str
+) -> None:
+    answer = ask_grid(squares_index, 400_000 + east_of_border, 310_000, uncertainty_m=uncertainty_m)
+    assert answer.outcome == outcome
+    assert answer.ast is not None
+    assert answer.ast.ods_code == "AAA"
+    assert (ReasonCode.FOREIGN_BORDER in codes(answer)) == (outcome == "ambiguous")
+
+
+def test_an_edge_that_is_no_foreign_border_is_a_coast(squares_index: BoundaryIndex) -> None:
+    """Beyond the reach of the border an edge without a neighbour is no reason to doubt."""
+    assert ask_grid(squares_index, 400_050, 318_000).outcome is Outcome.FOUND
+
+
+def test_a_coarse_place_off_the_coast_says_what_it_may_mean(squares_index: BoundaryIndex) -> None:
+    answer = ask_grid(squares_index, 443_000, 310_000, uncertainty_m=3000)
+    assert answer.outcome is Outcome.NONE
+    assert codes(answer) == ["outside-all", "input-coarse"]
+    assert codes(ask_grid(squares_index, 443_000, 310_000, uncertainty_m=2999)) == ["outside-all"]
 
 
 @pytest.mark.parametrize(

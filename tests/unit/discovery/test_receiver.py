@@ -65,6 +65,7 @@ def test_the_service_of_the_area_is_chosen_and_the_sender_sees_why(squares_index
         (at(417_000, uncertainty_m=4000.0), ["input-coarse"]),
         (at(410_000, 299_900), ["off-coast"]),
         (at(410_000, 320_150), ["off-coast", "near-border"]),
+        (at(400_050), ["foreign-border"]),
     ],
 )
 def test_doubt_about_the_area_asks_a_person(
