@@ -11,12 +11,12 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from cad_bridge.fhir.check import check_message
 from cad_bridge.fhir.facts import read_facts
 from cad_bridge.fhir.issues import Issue, Severity
 from cad_bridge.fhir.json_lines import JsonLines
 from cad_bridge.fhir.structure import check_structure
 from cad_bridge.protocol import explain as explaining
-from cad_bridge.protocol.conformance import check_message
 from cad_bridge.protocol.definitions import check_definition
 
 _COLOURS = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.INFORMATION: "cyan"}

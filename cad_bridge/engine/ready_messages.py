@@ -23,12 +23,12 @@ from cad_bridge.engine.requests import (
     sender_of,
 )
 from cad_bridge.engine.verdicts import issue_as_json
+from cad_bridge.fhir.check import check_message
 from cad_bridge.fhir.content import ReceivedRequest, Request, RequestContent
 from cad_bridge.fhir.facts import Facts, focus_encounter, read_facts
 from cad_bridge.fhir.issues import Issue
 from cad_bridge.fhir.read_request import read_request
 from cad_bridge.fhir.structure import check_structure
-from cad_bridge.protocol.conformance import check_message
 from cad_bridge.protocol.decision import decide_row
 from cad_bridge.protocol.definitions import check_definition, definition_for
 from cad_bridge.protocol.services import canonical

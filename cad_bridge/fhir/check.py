@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from cad_bridge.fhir.codes import DEFINITION_REQUEST_CANCELLED, EVENT_RESPONSE
+from cad_bridge.fhir.codes import DEFINITION_REQUEST_CANCELLED, DEFINITION_RESPONSE_FULL, EVENT_RESPONSE
 from cad_bridge.fhir.facts import Facts, focus_encounter
 from cad_bridge.fhir.issues import Issue
 from cad_bridge.fhir.payload_view import VALIDATIONS, Kind
@@ -17,7 +17,6 @@ from cad_bridge.fhir.profile_references import targets
 from cad_bridge.fhir.structure import warm_up as warm_up_structure
 
 _CANCELLED = frozenset({"revoked", "entered-in-error"})
-_FINAL = "-response-validation-full"
 
 
 def check_message(bundle: Mapping[str, Any], facts: Facts, *, strict: bool) -> list[Issue]:
@@ -26,13 +25,15 @@ def check_message(bundle: Mapping[str, Any], facts: Facts, *, strict: bool) -> l
 
 
 def kind_of(facts: Facts) -> Kind:
-    """What the message is in its conversation, by what it says of itself.
+    """Which element table a message is held against: by the definition that it cites, else by what it says of itself.
 
     An acknowledgement cannot be told from a request by its content; who awaits one names the kind himself.
     """
+    if facts.definition == DEFINITION_REQUEST_CANCELLED:
+        return "cancellation"
     if facts.event == EVENT_RESPONSE:
         return _kind_of_response(facts)
-    if facts.definition == DEFINITION_REQUEST_CANCELLED or facts.sr_status in _CANCELLED:
+    if facts.sr_status in _CANCELLED:
         return "cancellation"
     return "update" if facts.reason == "update" else "request"
 
@@ -44,9 +45,10 @@ def warm_up() -> None:
 
 
 def _kind_of_response(facts: Facts) -> Kind:
+    """A rejection is known by its cancelled Encounter: the one in focus, or any where none is."""
+    if facts.definition == DEFINITION_RESPONSE_FULL:
+        return "final"
     responder = focus_encounter(facts)
     if "cancelled" in ([responder.status] if responder else [encounter.status for encounter in facts.encounters]):
         return "rejection"
-    if facts.use_case not in VALIDATIONS:
-        return "status-response"
-    return "final" if (facts.definition or "").endswith(_FINAL) else "interim"
+    return "interim" if facts.use_case in VALIDATIONS else "status-response"

@@ -8,15 +8,26 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from urllib.parse import parse_qsl
 
 from cad_bridge.fhir import systems
-from cad_bridge.protocol.errors import INVALID, NOT_FOUND, REQUIRED, VALUE, Fault, Refused
+from cad_bridge.protocol.errors import (
+    INVALID,
+    NOT_FOUND,
+    REQUIRED,
+    UNSUPPORTED_MEDIA_TYPE,
+    VALUE,
+    Fault,
+    Refused,
+)
 from cad_bridge.protocol.headers import is_uuid
 
 CONTEXT = "context"
 PATIENT_IDENTIFIER = "patient:identifier"
 SERVICE_REQUEST_IDENTIFIER = "ServiceRequest.identifier"
 
+_SEARCHED = frozenset({PATIENT_IDENTIFIER, SERVICE_REQUEST_IDENTIFIER.lower()})
+_MOST_FIELDS = 100
 _USE_CASE = re.compile(r"a\d+t\d+", re.ASCII | re.IGNORECASE)
 
 
@@ -69,10 +80,30 @@ def no_definitions() -> Refused:
     return Refused.because(NOT_FOUND, text, expression=f"http.{CONTEXT}", rule="CORE-CN-15")
 
 
+def read_form(raw: bytes, content_type: str | None) -> list[tuple[str, str]] | Refused:
+    """The parameters of a search that was posted as a form."""
+    if (content_type or "").partition(";")[0].strip().lower() != "application/x-www-form-urlencoded":
+        return Refused.because(
+            UNSUPPORTED_MEDIA_TYPE,
+            "A search is posted as application/x-www-form-urlencoded.",
+            expression="http.Content-Type",
+            rule="CORE-ERR-SR-06",
+        )
+    try:
+        return parse_qsl(raw.decode(), keep_blank_values=True, errors="strict", max_num_fields=_MOST_FIELDS)
+    except ValueError:
+        return Refused.because(INVALID, "The form cannot be read.", rule="CORE-ERR-SR-06")
+
+
+def no_request_id() -> Refused:
+    """GET /ServiceRequest/ without an id (CORE-ERR-SR-02)."""
+    return _refused(REQUIRED, "id", "is absent", rule="CORE-ERR-SR-02")
+
+
 def read_request_id(value: str) -> str | Refused:
     """The id of GET /ServiceRequest/{id}, in lower case."""
     if not value.strip():
-        return _refused(REQUIRED, "id", "is absent", rule="CORE-ERR-SR-02")
+        return no_request_id()
     if not is_uuid(value.strip()):
         return _refused(VALUE, "id", "is not a UUID", rule="CORE-ERR-SR-03")
     return value.strip().lower()
@@ -80,13 +111,18 @@ def read_request_id(value: str) -> str | Refused:
 
 def read_request_search(parameters: Iterable[tuple[str, str]]) -> RequestSearch | Refused:
     """Read the parameters of a search; other ones than these two are not looked at."""
-    given = {name.strip().lower(): value.strip() for name, value in parameters}
+    asked = {(name.strip().lower(), value.strip()) for name, value in parameters}
+    given = dict(asked)
+    if len([name for name, _ in asked if name in _SEARCHED]) > len(_SEARCHED & given.keys()):
+        return _refused(VALUE, PATIENT_IDENTIFIER, "or ServiceRequest.identifier is given twice", rule="X-63")
     patient = given.get(PATIENT_IDENTIFIER) or given.get("patient.identifier")
     request = given.get(SERVICE_REQUEST_IDENTIFIER.lower()) or given.get("identifier")
     if not patient and not request:
         return _refused(REQUIRED, PATIENT_IDENTIFIER, "is absent", rule="CORE-ERR-SR-06")
-    if patient and not systems.is_token(patient):
+    if patient and not (systems.is_token(patient) and patient.isprintable()):
         return _refused(VALUE, PATIENT_IDENTIFIER, "is not of the form system|value", rule="CORE-ERR-SR-08")
+    if request and not request.isprintable():
+        return _refused(VALUE, SERVICE_REQUEST_IDENTIFIER, "is no identifier", rule="X-63")
     return RequestSearch(
         patient=_pair(patient) if patient else None,
         request=_loose_pair(request) if request else None,

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from cad_bridge.fhir.check import check_message
 from cad_bridge.fhir.encounters import own_among
 from cad_bridge.fhir.facts import Facts, read_facts
 from cad_bridge.fhir.issues import Issue, Severity
@@ -21,7 +22,6 @@ from cad_bridge.protocol.addressing import (
     address_response,
     check_endpoints,
 )
-from cad_bridge.protocol.conformance import check_message
 from cad_bridge.protocol.decision import Decision, decide_row, describe, near_misses
 from cad_bridge.protocol.decision_rows import Row
 from cad_bridge.protocol.definitions import (

@@ -14,6 +14,7 @@ from cad_bridge import __version__
 from cad_bridge.engine.receiving import Receiver
 from cad_bridge.store import refusals
 from cad_bridge.web import bars, bars_reads, board, catalogue, catalogue_access, health
+from cad_bridge.web.bars_addresses import HeadIsGet
 from cad_bridge.web.context import WebContext, context_of
 from cad_bridge.web.local import cases, discovery, events, referrals, requests, upkeep
 from cad_bridge.web.local import catalogue as services
@@ -64,6 +65,7 @@ def build(context: WebContext, receiver: Receiver) -> FastAPI:
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(Exception, _unexpected)
     app.middleware("http")(_guard)
+    app.add_middleware(HeadIsGet)
     return app
 
 

@@ -14,14 +14,15 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
 
 from cad_bridge.engine.receiving import Arrival, Receiver
 from cad_bridge.engine.verdicts import AnswerWindow, Reply
 from cad_bridge.protocol.errors import (
-    METHOD_NOT_ALLOWED,
     NO_STORE,
     NOT_FOUND,
     SERVER_ERROR,
+    STRUCTURE,
     TIMEOUT,
     TOO_COSTLY,
     Fault,
@@ -30,11 +31,10 @@ from cad_bridge.protocol.errors import (
 from cad_bridge.protocol.headers import RequestHeaders, given_ids, read_headers
 from cad_bridge.store.failures import StorageError
 from cad_bridge.web.bars_access import closed, refused_caller
+from cad_bridge.web.bars_addresses import NO_SUCH_ADDRESS, PREFIX, fault_at, methods_at
 from cad_bridge.web.context import context_of
 
 log = logging.getLogger(__name__)
-
-PREFIX = "/FHIR/R4"
 
 
 class BarsRoute(APIRoute):
@@ -50,9 +50,14 @@ class BarsRoute(APIRoute):
                 return refuse_plainly(request, shut)
             try:
                 return await handle(request)
+            except HTTPException:
+                raise
             except StorageError:
                 log.exception("the database failed a BaRS call", extra={"path": request.url.path})
                 return refuse_plainly(request, NO_STORE)
+            except Exception:
+                log.exception("a BaRS call failed", extra={"path": request.url.path})
+                return refuse_plainly(request, SERVER_ERROR)
 
         return guarded
 
@@ -68,6 +73,7 @@ PROXY_HEADERS = frozenset({"authorization", "cookie"})
 _running: set[asyncio.Task[Reply]] = set()
 
 
+@router.post("/$process-message/", response_class=Response, include_in_schema=False)
 @router.post(
     "/$process-message",
     response_class=Response,
@@ -140,13 +146,13 @@ def _log_fault_of_sender(headers: RequestHeaders, message_id: UUID, reply: Reply
     )
 
 
-async def read_body(request: Request) -> bytes | None:
-    """The body; None as soon as it is longer than anything that is a message, whatever length was announced."""
+async def read_body(request: Request, *, at_most: int = MAX_BODY_BYTES) -> bytes | None:
+    """The body; None as soon as it is longer than what is asked here can be, whatever length was announced."""
     parts, length = [], 0
     async for part in request.stream():
         parts.append(part)
         length += len(part)
-        if length > MAX_BODY_BYTES:
+        if length > at_most:
             return None
     return b"".join(parts)
 
@@ -215,9 +221,22 @@ def receiver_of(request: Request) -> Receiver:
     return receiver
 
 
+def refuse_address(request: Request) -> Response:
+    """405 with the methods that there are, 501 for other applications, 404 for what is nothing."""
+    path = request.url.path
+    fault, methods = fault_at(path), methods_at(path)
+    response = refuse_plainly(request, fault, NO_SUCH_ADDRESS if fault is NOT_FOUND else None)
+    if methods is not None:
+        response.headers["Allow"] = methods
+    return response
+
+
 def fhir_error(request: Request, status: int) -> Response | None:
     """405, 404 and the like under `/FHIR/R4` as an OperationOutcome; None for other paths."""
     if not request.url.path.startswith(router.prefix):
         return None
-    known = {404: NOT_FOUND, 405: METHOD_NOT_ALLOWED, 413: TOO_COSTLY}
-    return refuse_plainly(request, known.get(status, SERVER_ERROR), TOO_LARGE if status == 413 else None)
+    if status in {404, 405}:
+        return refuse_address(request)
+    if status == 413:
+        return refuse_plainly(request, TOO_COSTLY, TOO_LARGE)
+    return refuse_plainly(request, STRUCTURE if status < 500 else SERVER_ERROR)

@@ -20,20 +20,25 @@ from cad_bridge.protocol.capability import (
     searchset,
     served_definitions,
 )
-from cad_bridge.protocol.errors import METHOD_NOT_ALLOWED, NOT_FOUND, NOT_IMPLEMENTED, Refused
+from cad_bridge.protocol.errors import NOT_FOUND, TOO_COSTLY, Refused
 from cad_bridge.protocol.headers import RequestHeaders, given_ids, read_headers
 from cad_bridge.protocol.media import negotiate
 from cad_bridge.protocol.queries import (
     no_definitions,
+    no_request_id,
     read_definition_query,
+    read_form,
     read_request_id,
     read_request_search,
 )
 from cad_bridge.protocol.services import LocalService
-from cad_bridge.web.bars import PREFIX, BarsRoute, receiver_of, refuse_plainly, respond
+from cad_bridge.web.bars import BarsRoute, read_body, receiver_of, refuse_address, refuse_plainly, respond
 from cad_bridge.web.bars_access import refused_caller
+from cad_bridge.web.bars_addresses import PREFIX
 from cad_bridge.web.context import context_of
 from cad_bridge.workflow.vocabulary import UseCase
+
+MAX_FORM_BYTES = 64 * 1024
 
 router = APIRouter(prefix=PREFIX, tags=["bars"], route_class=BarsRoute)
 
@@ -60,6 +65,7 @@ def _refuse(request: Request, refused: Refused) -> Response:
     return respond(receiver_of(request).refuse(refused), given_ids(request.headers))
 
 
+@router.get("/metadata/", response_class=Response, include_in_schema=False)
 @router.get("/metadata", response_class=Response)
 async def metadata(request: Request) -> Response:
     """The CapabilityStatement (CORE-CN-02, CORE-CN-03)."""
@@ -77,6 +83,7 @@ async def metadata(request: Request) -> Response:
     return _found(request, statement)
 
 
+@router.get("/MessageDefinition/", response_class=Response, include_in_schema=False)
 @router.get("/MessageDefinition", response_class=Response)
 async def message_definitions(request: Request) -> Response:
     """The definitions of the messages that a service takes, one or two contexts given (CORE-CN-13)."""
@@ -132,8 +139,13 @@ async def search_requests(request: Request) -> Response:
 @router.post("/ServiceRequest/_search", response_class=Response)
 async def search_requests_by_form(request: Request) -> Response:
     """The same with the parameters in the body, so that an NHS number stands in no URL."""
-    form = await request.form()
-    return await _search(request, [(name, str(value)) for name, value in form.multi_items()])
+    raw = await read_body(request, at_most=MAX_FORM_BYTES)
+    if raw is None:
+        return refuse_plainly(request, TOO_COSTLY, "The form is too long.")
+    form = read_form(raw, request.headers.get("content-type"))
+    if isinstance(form, Refused):
+        return _refuse(request, form)
+    return await _search(request, [*request.query_params.multi_items(), *form])
 
 
 async def _search(request: Request, parameters: list[tuple[str, str]]) -> Response:
@@ -161,18 +173,13 @@ def _base(request: Request) -> str:
     return str(request.base_url).rstrip("/") + PREFIX
 
 
-_NOT_BUILT = ("Slot", "Appointment", "Schedule", "DocumentReference")
-_BUILT = ("$process-message", "metadata", "MessageDefinition", "ServiceRequest")
-_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
-@router.api_route("/{resource}", methods=_METHODS, response_class=Response)
-@router.api_route("/{resource}/{rest:path}", methods=_METHODS, response_class=Response)
-async def anything_else(resource: str, request: Request, rest: str = "?") -> Response:
+@router.api_route("", methods=_METHODS, response_class=Response)
+@router.api_route("/{address:path}", methods=_METHODS, response_class=Response)
+async def anything_else(request: Request, address: str = "") -> Response:
     """Slots, appointments and documents belong to other applications: 501. 405 and 404 for the rest."""
-    if resource == "ServiceRequest" and request.method == "GET" and not rest:
-        missing = read_request_id("")
-        assert isinstance(missing, Refused)
-        return _refuse(request, missing)
-    fault = NOT_IMPLEMENTED if resource in _NOT_BUILT else METHOD_NOT_ALLOWED if resource in _BUILT else NOT_FOUND
-    return refuse_plainly(request, fault)
+    if address == "ServiceRequest/" and request.method == "GET":
+        return _refuse(request, no_request_id())
+    return refuse_address(request)

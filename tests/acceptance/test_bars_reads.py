@@ -166,3 +166,78 @@ async def test_a_request_that_has_ended_reads_as_completed(running: Running) -> 
 )
 async def test_what_cannot_be_read(running: Running, path: str, fault: tuple[int, str, str]) -> None:
     assert _fault(await _get(running, path)) == fault
+
+
+NOT_FOUND = (404, "REC_NOT_FOUND", "not-found")
+BAD_VALUE = (400, "REC_BAD_REQUEST", "value")
+UNREAD = {
+    "": NOT_FOUND,
+    "/slot": NOT_FOUND,
+    "/METADATA": NOT_FOUND,
+    "/MessageDefinition/x": NOT_FOUND,
+    "/ServiceRequest/5f6f0c0e-0000-4000-8000-000000000000/_history": NOT_FOUND,
+    f"/ServiceRequest?patient:identifier={NHS}|%00": BAD_VALUE,
+    "/ServiceRequest?ServiceRequest.identifier=a|%00": BAD_VALUE,
+    f"/ServiceRequest?patient:identifier={NHS}|1&patient:identifier={NHS}|2": BAD_VALUE,
+}
+METHODS = {
+    ("GET", "/$process-message"): "POST",
+    ("HEAD", "/$process-message"): "POST",
+    ("OPTIONS", "/metadata"): "GET, HEAD",
+    ("TRACE", "/metadata"): "GET, HEAD",
+    ("POST", "/MessageDefinition"): "GET, HEAD",
+    ("POST", "/ServiceRequest"): "GET, HEAD",
+    ("PATCH", "/ServiceRequest/5f6f0c0e-0000-4000-8000-000000000000"): "GET, HEAD",
+    ("PUT", "/ServiceRequest/_search"): "POST",
+}
+FORM = "application/x-www-form-urlencoded"
+NO_FORM = (415, "REC_UNSUPPORTED_MEDIA_TYPE", "not-supported")
+FORMS = {
+    ("multipart/form-data", b"x"): NO_FORM,
+    ("multipart/form-data; boundary=a", b"--a\r\nx"): NO_FORM,
+    ("application/json", b"{}"): NO_FORM,
+    (FORM, b"\xff"): (400, "REC_BAD_REQUEST", "invalid"),
+    (FORM, b"a=b&" * 2000): (400, "REC_BAD_REQUEST", "invalid"),
+    (FORM, b"a=b"): (400, "REC_BAD_REQUEST", "required"),
+    (FORM, b"a" * 70_000): (422, "REC_UNPROCESSABLE_ENTITY", "too-costly"),
+}
+
+
+async def _call(running: Running, method: str, path: str, **more: Any) -> httpx.Response:
+    ids = {"X-Request-Id": str(uuid4()), "X-Correlation-Id": str(uuid4())}
+    headers = ids | more.pop("headers", {})
+    answer = await running.client.request(method, f"{running.url}/FHIR/R4{path}", headers=headers, **more)
+    assert {name: answer.headers[name] for name in ids} == ids, (method, path)
+    assert answer.headers["content-type"] == "application/fhir+json", (method, path)
+    return answer
+
+
+@pytest.mark.req("CORE-ERR-01", "CORE-ERR-OUT-01")
+async def test_every_address_and_every_method_has_an_answer_in_fhir(running: Running) -> None:
+    assert {path: _fault(await _get(running, path)) for path in UNREAD} == UNREAD
+    refused = {asked: await _call(running, *asked) for asked in METHODS}
+    assert {asked: answer.headers.get("Allow") for asked, answer in refused.items()} == METHODS
+    assert {answer.status_code for answer in refused.values()} == {405}
+    faults = {_fault(answer) for (method, _), answer in refused.items() if method != "HEAD"}
+    assert faults == {(405, "REC_METHOD_NOT_ALLOWED", "not-supported")}
+    for method, path in (("POST", "/Slot"), ("PROPFIND", "/Slot/1"), ("DELETE", "/Appointment/1")):
+        assert _fault(await _call(running, method, path)) == (501, "REC_NOT_IMPLEMENTED", "not-supported")
+
+
+async def test_head_is_get_without_a_body_and_a_slash_at_the_end_changes_nothing(running: Running) -> None:
+    head = await _call(running, "HEAD", "/metadata")
+    assert (head.status_code, head.content) == (200, b"")
+    assert (await _get(running, "/metadata/")).json()["resourceType"] == "CapabilityStatement"
+    assert (await _get(running, f"/MessageDefinition/?context={OUR_CAS}")).json()["type"] == "searchset"
+    taken = await _call(running, "POST", "/$process-message/", json=validation_request(destination=OUR_CAS))
+    assert taken.status_code == 200, taken.text
+
+
+async def test_a_search_that_cannot_be_read(running: Running) -> None:
+    found = {
+        (kind, body): _fault(
+            await _call(running, "POST", "/ServiceRequest/_search", content=body, headers={"Content-Type": kind})
+        )
+        for kind, body in FORMS
+    }
+    assert found == FORMS

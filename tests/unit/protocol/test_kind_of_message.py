@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
+from cad_bridge.fhir.check import check_message, kind_of
 from cad_bridge.fhir.facts import read_facts
 from cad_bridge.protocol import definitions as d
-from cad_bridge.protocol.conformance import check_message, kind_of
 from tests.unit.protocol.messages import encounter, facts, message
 
 
@@ -20,10 +20,20 @@ from tests.unit.protocol.messages import encounter, facts, message
         ({"event": d.RESPONSE, "definition": d.RESPONSE_INTERIM}, "interim"),
         ({"event": d.RESPONSE, "definition": d.RESPONSE_INTERIM, "encounters": (encounter("cancelled"),)}, "rejection"),
         ({"event": d.RESPONSE, "definition": d.RESPONSE_FULL, "encounters": (encounter("cancelled"),)}, "final"),
-        ({"event": d.RESPONSE, "definition": d.RESPONSE_SHORT}, "status-response"),
-        ({"event": d.RESPONSE, "definition": d.RESPONSE_SHORT, "encounters": (encounter("cancelled"),)}, "rejection"),
+        ({"event": d.RESPONSE, "use_case": "a6t2", "definition": d.RESPONSE_SHORT}, "status-response"),
+        (
+            {
+                "event": d.RESPONSE,
+                "use_case": "a6t2",
+                "definition": d.RESPONSE_SHORT,
+                "encounters": (encounter("cancelled"),),
+            },
+            "rejection",
+        ),
         ({"definition": None}, "request"),
-        ({"event": d.RESPONSE, "definition": None}, "status-response"),
+        ({"definition": None, "sr_status": "revoked"}, "cancellation"),
+        ({"event": d.RESPONSE, "definition": None}, "interim"),
+        ({"event": d.RESPONSE, "use_case": "a3t1", "definition": None}, "status-response"),
     ],
 )
 def test_the_kind_follows_from_what_the_message_says(changes: dict[str, Any], kind: str) -> None:
