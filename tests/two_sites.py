@@ -49,14 +49,26 @@ class TwoSites:
 
 
 @asynccontextmanager
-async def two_sites(ast_database: str, responder_database: str, **changes: Any) -> AsyncIterator[TwoSites]:
-    """Both installations on loopback, each with a database of its own; `changes` are the requester's configuration."""
+async def two_sites(
+    ast_database: str, responder_database: str, *, strict: bool = False, **changes: Any
+) -> AsyncIterator[TwoSites]:
+    """Both installations on loopback, each with a database of its own; `changes` are the requester's configuration.
+
+    With `strict` every service on both sides refuses what it could have understood.
+    """
     port = _free_port()
     other = _responder_configuration(base_url=f"http://127.0.0.1:{port}/FHIR/R4")
-    async with serving(other, responder_database) as responder:
-        config = configuration(base_url=f"{responder.url}/FHIR/R4", **changes)
+    async with serving(_strictly(other, strict=strict), responder_database) as responder:
+        remote = [{"id": id_, "ods_code": "RYE", "name": "Other"} for id_ in ANSWERED_BY.values()]
+        asking = configuration(base_url=f"{responder.url}/FHIR/R4", **({"remote": remote} | changes))
+        config = _strictly(asking, strict=strict)
         async with serving(config, ast_database, port=port) as ast:
             yield TwoSites(ast, responder)
+
+
+def _strictly(config: ConfigFile, *, strict: bool) -> ConfigFile:
+    services = [service.model_copy(update={"strict": strict}) for service in config.service]
+    return config.model_copy(update={"service": services})
 
 
 def _responder_configuration(*, base_url: str) -> ConfigFile:

@@ -44,7 +44,8 @@ def _delivered(parcel: Parcel, answer: Answer, body: bytes | None) -> Told:
         return Told(settled_as="delivered", commands=(commands.CancellationConfirmed(by="delivery"),))
     if parcel.kind == MessageKind.UPDATE:
         taken = commands.UpdateConfirmed(breach_at=breach_time_told(parcel.body), by="delivery")
-        return Told(settled_as="delivered", commands=(taken,))
+        # What the update added has got its ids now: the next one has to carry them (CORE-SYNC-05).
+        return Told(settled_as="delivered", commands=(taken,), change=_taking_ids(_acknowledgement(body)))
     if parcel.kind in _REFERRAL_RESPONSES:
         return Told(settled_as="delivered", commands=(ResponseTaken(kind=parcel.kind, by="delivery"),))
     if parcel.kind != MessageKind.REQUEST:

@@ -31,6 +31,7 @@ from cad_bridge.fhir.envelope import Envelope, OwnEncounter
 from cad_bridge.fhir.read_clinical import is_scene_safety, read_flags
 from cad_bridge.fhir.read_elements import read_moment
 from cad_bridge.fhir.read_nodes import Ledger, Node
+from cad_bridge.fhir.retraction import is_active_flag, retracted
 
 _REPLACED = frozenset({"MessageHeader", "ServiceRequest", "CarePlan"})
 
@@ -147,7 +148,7 @@ class OutcomeFrame(ResponseFrame):
         found = {}
         for index, entry in enumerate(entries):
             body = entry.get("resource", {})
-            if body.get("resourceType") == "Flag" and body.get("status") == "active":
+            if body.get("resourceType") == "Flag" and is_active_flag(body):
                 found[entry.get("fullUrl", "")] = Node(body, f"Bundle.entry[{index}].resource", Ledger())
         return found
 
@@ -174,7 +175,8 @@ class OutcomeFrame(ResponseFrame):
         return [flag for flag in self.outcome.flags or () if flag not in known]
 
     def _withdrawn(self, entry: Entry) -> Entry:
-        return Entry(entry.full_url, with_last_updated({**entry.resource, "status": "inactive"}, moment(self.envelope)))
+        now = moment(self.envelope)
+        return Entry(entry.full_url, with_last_updated(retracted(entry.resource, at=now), now))
 
     def _remade(self, entry: Entry, resource_type: str, fields: Json, *profiles: str) -> Entry:
         body = resource(resource_type, fields, last_updated=moment(self.envelope), profiles=profiles)

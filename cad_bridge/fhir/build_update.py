@@ -11,38 +11,11 @@ import orjson
 from cad_bridge.fhir.build_elements import Entry, Json
 from cad_bridge.fhir.build_message import message, moment
 from cad_bridge.fhir.build_request import RequestFrame
-from cad_bridge.fhir.codes import NO_LONGER_ASKED
 from cad_bridge.fhir.content import Request
 from cad_bridge.fhir.echo import parse_verbatim, verbatim_entries, with_ids, with_last_updated
 from cad_bridge.fhir.envelope import Envelope
 from cad_bridge.fhir.read_elements import read_moment
-
-
-def _unverified(name: str) -> Json:
-    system = f"http://terminology.hl7.org/CodeSystem/{name}"
-    retracted = {"system": system, "code": "entered-in-error", "display": "Entered in Error"}
-    return {"verificationStatus": {"coding": [retracted]}}
-
-
-_IN_ERROR: Json = {"status": "entered-in-error"}
-_RETRACTED: dict[str, Json] = {
-    "Flag": {"status": "inactive"},
-    "Location": {"status": "inactive"},
-    "Observation": _IN_ERROR,
-    "MedicationStatement": _IN_ERROR,
-    "Communication": _IN_ERROR,
-    "Procedure": _IN_ERROR,
-    "QuestionnaireResponse": _IN_ERROR,
-    "Questionnaire": {},
-    "AllergyIntolerance": _unverified("allergyintolerance-verification"),
-    "Condition": _unverified("condition-ver-status"),
-    "Task": {"businessStatus": {"text": NO_LONGER_ASKED}},
-}
-"""What a statement becomes that is no longer made: left out, it would live on at the receiver (CORE-UPD-03).
-
-A Task stays requested, or the whole update would be refused (X-36); its CarePlan does not name it any more. A
-Questionnaire stays as it is.
-"""
+from cad_bridge.fhir.retraction import can_be_retracted, retracted
 
 
 def update_bundle(previous: bytes, content: Request, *, issued_ids: Mapping[str, str], envelope: Envelope) -> bytes:
@@ -79,7 +52,7 @@ def updated_message(
     held = dict(verbatim_entries(before))
     plain = dict(verbatim_entries(orjson.loads(previous)))
     entries = [_merged(entry, held, plain) for entry in frame.entries()]
-    gone = _retracted(held, plain, frozenset(entry.full_url for entry in entries), envelope)
+    gone = _retracted(held, frozenset(entry.full_url for entry in entries), envelope)
     return message(envelope, [frame.header("update"), *with_ids([*entries, *gone], issued_ids), *riding_along])
 
 
@@ -93,18 +66,13 @@ def _merged(entry: Entry, held: Mapping[str, Json], plain: Mapping[str, Json]) -
     return entry if "id" in entry.resource else next(with_ids([entry], _id_of(entry.full_url, before)))
 
 
-def _retracted(
-    held: Mapping[str, Json], plain: Mapping[str, Json], still_sent: frozenset[str], envelope: Envelope
-) -> Iterator[Entry]:
+def _retracted(held: Mapping[str, Json], still_sent: frozenset[str], envelope: Envelope) -> Iterator[Entry]:
+    """What is no longer said: left out, it would live on at the receiver (CORE-UPD-03)."""
     for full_url, resource in held.items():
-        kind = str(resource.get("resourceType"))
-        if full_url in still_sent or kind not in _RETRACTED:
+        if full_url in still_sent or not can_be_retracted(str(resource.get("resourceType"))):
             continue
-        changed = {**resource, **_RETRACTED[kind]}
-        if "verificationStatus" in _RETRACTED[kind]:
-            changed.pop("clinicalStatus", None)  # ait-2, con-5: none where the record was an error
-        is_new = any(plain[full_url].get(name) != value for name, value in _RETRACTED[kind].items())
-        yield Entry(full_url, with_last_updated(changed, moment(envelope)) if is_new else resource)
+        said = retracted(resource, at=moment(envelope))
+        yield Entry(full_url, resource if said == resource else with_last_updated(said, moment(envelope)))
 
 
 def _content(resource: Mapping[str, Any]) -> Json:

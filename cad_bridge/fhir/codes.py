@@ -232,6 +232,10 @@ NOTE: Final = "note"
 """They tell the texts of an outcomeCodeableConcept apart."""
 REQUESTERS_SYSTEM: Final = "requester"
 """Marks a CDSSExtension that a responder repeats from the request."""
+WITHDRAWN: Final = "withdrawn"
+"""Marks the end of a Flag, and the absent value of an Observation, that was taken back (see `retraction`)."""
+NO_LONGER_HOLDS: Final = "No longer holds"
+"""What both say to a person."""
 
 # --- CAD to CAD ----------------------------------------------------------------------------------------------------
 CALL_LOG_ENTRY: Final = "Call Log Entry"

@@ -11,11 +11,13 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from functools import cache
 
+from cad_bridge.fhir.elements import as_object
 from cad_bridge.fhir.payload_rows import Row, broken_rows
 from cad_bridge.fhir.payload_table_case import CASE_ROWS
 from cad_bridge.fhir.payload_table_clinical import CLINICAL_ROWS
 from cad_bridge.fhir.payload_table_message import MESSAGE_ROWS
-from cad_bridge.fhir.payload_view import CAD_TO_CAD, MessageView, subjects
+from cad_bridge.fhir.payload_view import CAD_TO_CAD, MessageView, Node, subjects
+from cad_bridge.fhir.retraction import is_retracted
 from cad_bridge.fhir.schema_types import words
 from cad_bridge.fhir.structure_findings import Finding, Weight
 
@@ -37,6 +39,9 @@ _TOLERATED = frozenset(words("PAY-CP-14 PAY-SR-11 PAY-SR-15 PAY-SR-29 PAY-SR-37"
 """An untriaged call has no plan yet (V20); of a category only the code counts (S10)."""
 _TOLERATED_IN_CANCELLATION = frozenset(words("PAY-SR-01 PAY-SR-05 PAY-SR-18 PAY-SR-20 PAY-SR-30 PAY-SR-31"))
 """A cancellation needs an id or fullUrl, status, category and patient; the rest of the table is not meant (X-32)."""
+_RETRACTIONS = frozenset(words("PAY-FLG-05 PAY-FSS-05 PAY-OBS-05 PAY-QSR-07 PAY-PRC-05 PAY-COM-05"))
+"""The tables fix a status and know of no way to take a statement back; an update that does is understood all the same:
+refused whole, it would leave the receiver with what was withdrawn and without what is new."""
 _CONTACTS = frozenset(f"PAY-PAT-{number:02}" for number in range(5, 13))
 """Application 6 is never refused for contacts (DESIGN decision 11)."""
 
@@ -64,7 +69,10 @@ def check_payload(view: MessageView) -> Iterator[Finding]:
     for subject, rows in rows_for(view.payload, with_ids=view.kind != "request").items():
         for node in subjects(view, subject):
             for row, (holder, element) in broken_rows(rows, node):
-                weight = Weight.NEVER if is_tolerated(row, view) else Weight.IF_STRICT
+                if _is_issued_id(row) and _is_new(node, view):
+                    continue
+                tolerated = is_tolerated(row, view) or _takes_back(row, node, view)
+                weight = Weight.NEVER if tolerated else Weight.IF_STRICT
                 yield Finding(holder, element, row.rule, row.text, weight=weight, within=node)
 
 
@@ -87,10 +95,28 @@ def rows_for(letters: str, *, with_ids: bool) -> Mapping[str, tuple[Row, ...]]:
     """
     found: dict[str, list[Row]] = defaultdict(list)
     for row in ROWS:
-        is_issued_id = row.path == "id" and row.subject != "Bundle"
-        if any(letter in row.payloads for letter in letters) and (with_ids or not is_issued_id):
+        if any(letter in row.payloads for letter in letters) and (with_ids or not _is_issued_id(row)):
             found[row.subject].append(row)
     return {subject: tuple(rows) for subject, rows in found.items()}
+
+
+def _is_issued_id(row: Row) -> bool:
+    return row.path == "id" and row.subject != "Bundle"
+
+
+def _is_new(node: Node, view: MessageView) -> bool:
+    """Whether a resource may be one that an update adds, so that the receiver has issued no id for it yet.
+
+    What the receiver holds already and has not changed is older than the message (CORE-BND-04).
+    """
+    if view.kind != "update" or node.get("resourceType") == "ServiceRequest":
+        return False
+    made, updated = (as_object(holder.get("meta")).get("lastUpdated") for holder in (view.bundle, node))
+    return made is not None and made == updated
+
+
+def _takes_back(row: Row, node: Node, view: MessageView) -> bool:
+    return row.rule in _RETRACTIONS and view.kind in {"update", "final"} and is_retracted(node)
 
 
 def is_tolerated(row: Row, view: MessageView) -> bool:

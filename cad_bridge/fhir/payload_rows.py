@@ -37,8 +37,13 @@ _PREFIXES = {
 """How the beginnings of URLs are written in the tables."""
 
 
-_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*|[qx](-[A-Za-z0-9]{1,8})+")
-_LANGUAGE_SYSTEMS = ("urn:ietf:bcp:47", "https://fhir.hl7.org.uk/CodeSystem/UKCore-HumanLanguage")
+_BCP_47 = r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*|[qx](-[A-Za-z0-9]{1,8})+"
+_LANGUAGES = {
+    "urn:ietf:bcp:47": re.compile(_BCP_47),
+    # q1 to q5 are Braille and the sign languages: q4 is British Sign Language.
+    "https://fhir.hl7.org.uk/CodeSystem/UKCore-HumanLanguage": re.compile(rf"{_BCP_47}|q[1-5]"),
+}
+"""The system, and UK Core's older one (S11), with what is a code in it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,14 +196,14 @@ def _demand(words: str) -> Demand | None:
 
 
 def _is_language(concept: Any) -> bool:
-    """Whether a CodeableConcept holds a language by BCP 47, of that system or of UK Core's older one (S11)."""
+    """Whether a CodeableConcept holds a language."""
     codings = concept.get("coding") if isinstance(concept, dict) else None
-    return any(
-        isinstance(coding, dict)
-        and coding.get("system") in _LANGUAGE_SYSTEMS
-        and _LANGUAGE.fullmatch(str(coding.get("code"))) is not None
-        for coding in (codings if isinstance(codings, list) else ())
-    )
+    return any(map(_names_language, codings if isinstance(codings, list) else ()))
+
+
+def _names_language(coding: Any) -> bool:
+    written = _LANGUAGES.get(str(coding.get("system"))) if isinstance(coding, dict) else None
+    return written is not None and written.fullmatch(str(coding.get("code"))) is not None
 
 
 def _system(allowed: frozenset[str]) -> Demand:

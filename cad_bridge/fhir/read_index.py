@@ -6,10 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from cad_bridge.fhir.content import SentElement
-from cad_bridge.fhir.read_elements import codings_of
 from cad_bridge.fhir.read_nodes import Ledger, Node, leaves
-
-_RETRACTED = "entered-in-error"
+from cad_bridge.fhir.retraction import is_retracted
 
 
 class MessageIndex:
@@ -33,7 +31,7 @@ class MessageIndex:
         """Every resource of a type that was not retracted, in order; a retracted one says nothing more."""
         found = []
         for node in self.all(resource_type):
-            if _is_retracted(node):
+            if is_retracted(node.value):
                 node.done()
                 self.take(node)
             else:
@@ -76,8 +74,3 @@ class MessageIndex:
             for path, value in leaves(node.value, node.path)
             if path not in self.ledger.read
         )
-
-
-def _is_retracted(node: Node) -> bool:
-    verification = [coding.child("code").word for coding in codings_of(node.child("verificationStatus"))]
-    return node.child("status").word == _RETRACTED or _RETRACTED in verification

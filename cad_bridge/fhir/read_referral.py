@@ -75,10 +75,6 @@ def read_tasks(index: MessageIndex, *, authored: frozenset[str]) -> dict[str, An
     resource: ResourceRequest | None = None
     actions: list[RequestedAction] = []
     for node in index.standing("Task"):
-        if node.child("businessStatus").child("text").word == codes.NO_LONGER_ASKED:
-            node.done()
-            index.take(node)
-            continue
         asked = _task(node)
         if asked is None:
             continue

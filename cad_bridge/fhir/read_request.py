@@ -39,6 +39,7 @@ from cad_bridge.fhir.read_place import coordinate_readings, read_location
 from cad_bridge.fhir.read_questionnaire import check_breathing, read_questionnaires
 from cad_bridge.fhir.read_referral import read_complaint, read_log, read_resuscitation, read_tasks
 from cad_bridge.fhir.read_triage import read_next_activity, read_outcomes, read_triage_system
+from cad_bridge.fhir.retraction import is_active_flag
 from cad_bridge.fhir.systems import canonical_token
 
 _PATIENT_FIELDS = (
@@ -115,7 +116,7 @@ class RequestReader:
 
     def statements(self) -> dict[str, Any]:
         """Flags, scene safety, consent, allergies and medications."""
-        flags = [node for node in self.index.all("Flag") if node.child("status").word in {"active", None}]
+        flags = [node for node in self.index.all("Flag") if is_active_flag(node.value)]
         safety = [node for node in flags if is_scene_safety(node)]
         others = [node for node in flags if node not in safety]
         consent = _first(self.index, "Consent")

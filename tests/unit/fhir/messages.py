@@ -17,6 +17,7 @@ UKCORE = "https://fhir.hl7.org.uk"
 THL7 = "http://terminology.hl7.org/CodeSystem"
 SNOMED = "http://snomed.info/sct"
 STAMP = "2026-03-02T10:15:30.1234567+00:00"
+LATER_STAMP = "2026-03-02T10:25:30.1234567+00:00"
 _SPACE = UUID("6f0b2f9e-6b0e-4c39-9d53-1f9f4a1c7a10")
 
 
@@ -480,7 +481,8 @@ def message(sort: Sort) -> Json:
         "id": str(uuid5(_SPACE, f"bundle {sort}")),
         "meta": {
             "versionId": "1.1.0",
-            "lastUpdated": STAMP,
+            # What an update does not change keeps its own time (CORE-BND-04).
+            "lastUpdated": LATER_STAMP if sort.kind == "update" else STAMP,
             "profile": [f"{NHS}/StructureDefinition/BARSBundleMessage"],
         },
         "type": "message",

@@ -136,6 +136,37 @@ def test_ids_that_the_receiver_issues_are_not_asked_for_in_a_first_request(row: 
         assert row.rule not in rules_of(bundle, sort)
 
 
+@pytest.mark.req("CORE-SYNC-04")
+@pytest.mark.parametrize("letter", ["3", "V", "6"])
+def test_an_update_has_no_ids_for_what_it_adds_and_those_of_what_is_held(letter: str) -> None:
+    sort = next(sort for sort in SORTS if letter in sort.payload and sort.kind == "update")
+    bundle = message(sort)
+    (patient,) = resources(bundle, "Patient")
+    del patient["id"]
+    assert "PAY-PAT-01" in rules_of(bundle, sort)
+    patient["meta"]["lastUpdated"] = bundle["meta"]["lastUpdated"]
+    assert rules_of(bundle, sort) == set()
+    (request,) = resources(bundle, "ServiceRequest")
+    request["meta"]["lastUpdated"] = bundle["meta"]["lastUpdated"]
+    del request["id"]
+    assert rules_of(bundle, sort) == {"PAY-SR-01"}
+
+
+@pytest.mark.parametrize(("resource_type", "status"), [("Flag", "inactive"), ("Observation", "entered-in-error")])
+@pytest.mark.parametrize("kind", ["request", "update", "final"])
+def test_a_strict_service_understands_what_is_taken_back_but_not_in_a_first_request(
+    kind: str, resource_type: str, status: str
+) -> None:
+    sort = next(sort for sort in SORTS if sort.kind == kind and sort.payload in "VF")
+    bundle = message(sort)
+    for each in resources(bundle, resource_type):
+        each["status"] = status
+    issues = issues_of(bundle, sort, strict=True)
+    assert {issue.rule for issue in issues} <= {"PAY-FLG-05", "PAY-FSS-05", "PAY-OBS-05"}
+    assert issues
+    assert {issue.is_error for issue in issues} == {kind == "request"}
+
+
 @pytest.mark.req("PAY-BND-09")
 @pytest.mark.parametrize("letter", [letter for letter in PAYLOADS if letter != "R"])
 def test_a_type_of_resource_that_the_definition_does_not_name_is_told(letter: str) -> None:

@@ -317,7 +317,16 @@ def test_what_is_tolerated_of_everybody_is_an_error_for_nobody() -> None:
         location["position"] = {"longitude": 53.8, "latitude": -1.55}
         location["extension"] = parts(UPRN="0008755622", eastings="0.3", northings="0.5")
 
-    issues = issues_after(change, REQUESTS["V"], strict=True)
+    def not_reached(bundle: Json) -> None:
+        (own,) = (entry["resource"] for entry in bundle["entry"] if "reasonCode" in entry["resource"])
+        system = "https://fhir.nhs.uk/CodeSystem/rejected-reasons-bars"
+        own["reasonCode"] = [{"coding": [{"system": system, "code": "FC", "display": "Failed Contact"}]}]
+
+    interim = next(sort for sort in SORTS if sort.payload == "I")
+    issues = [
+        *issues_after(change, REQUESTS["V"], strict=True),
+        *issues_after(not_reached, interim, strict=True),
+    ]
     assert {issue.rule for issue in issues} == TOLERATED
     assert not any(issue.is_error for issue in issues)
 
