@@ -14,10 +14,10 @@ from cad_bridge.fhir.build_outcome import final_bundle
 from cad_bridge.fhir.build_request import request_bundle
 from cad_bridge.fhir.build_response import interim_bundle, rejection_bundle
 from cad_bridge.fhir.build_update import update_bundle
+from cad_bridge.fhir.check import check_message
 from cad_bridge.fhir.content import Outcome, RejectionReason, Request
 from cad_bridge.fhir.facts import read_facts
 from cad_bridge.fhir.structure import check_structure
-from cad_bridge.protocol.conformance import check_message
 from cad_bridge.protocol.definitions import check_definition
 from tests.contents import LATER, envelope, own_encounter, plain_outcome, plain_request
 from tests.strategies import outcomes, requests
