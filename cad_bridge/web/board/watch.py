@@ -23,6 +23,7 @@ from cad_bridge.web.board.presenters.cases import (
     case_row,
     deadlines_by_case,
     escalation_card,
+    most_pressing_first,
     sections,
 )
 from cad_bridge.web.board.presenters.moments import Shown, at
@@ -179,7 +180,7 @@ def _board(kept: _Kept, audience: Audience, site: Site) -> Board:
 
 
 def _cards(kept: _Kept, rows: Mapping[UUID, CaseRow], site: Site) -> tuple[EscalationCard, ...]:
-    """Open escalations, also of cases that have ended: those raised again most often first, then the oldest."""
+    """Open escalations, also of cases that have ended."""
     stored = {case.id: case for case in kept.cases}
     cards = (
         escalation_card(
@@ -193,7 +194,7 @@ def _cards(kept: _Kept, rows: Mapping[UUID, CaseRow], site: Site) -> tuple[Escal
         for item in kept.escalations
         if item.case_id in rows
     )
-    return tuple(sorted(cards, key=lambda card: (-card.repeated, card.raised.iso)))
+    return most_pressing_first(cards)
 
 
 def _stuck(item: board.Undelivered, site: Site, now: datetime) -> StuckMessage:

@@ -172,8 +172,14 @@ def test_flags(flag: Any, title: str, tone: str, more: str) -> None:
 def test_dangers_come_first_and_an_absent_safeguarding_flag_is_said() -> None:
     flags = [{"category": "RC", "text": "x"}, {"category": "IR", "text": "x"}]
     request = content(flags=flags, scene_safety={"status": "unsafe", "reasons": ["x"]})
-    expected = ["Scene unsafe", "Repeat caller", "Infection risk", "No safeguarding flag was sent"]
+    expected = ["Scene unsafe", "No safeguarding flag was sent", "Repeat caller", "Infection risk"]
     assert titles(page_of(request=request)) == expected
+
+
+def test_scene_and_safeguarding_come_first_whatever_they_say() -> None:
+    flags = [{"category": "IR", "text": "Measles"}, {"category": "SG", "code": {"code": "861931000000100"}}]
+    request = content(flags=flags, scene_safety={"status": "safe"})
+    assert titles(page_of(request=request)) == ["Scene safe", "Safeguarding: no issue found", "Infection risk"]
 
 
 def test_safety_stands_before_everything_clinical() -> None:
@@ -362,8 +368,8 @@ def test_safety_updates_of_the_response_hold_and_the_old_ones_are_marked() -> No
     page = page_of(outcome=kept)
     shown = [(alert.one("strong").text, "superseded" in alert.attributes["class"]) for alert in alerts(page)]
     assert shown == [
-        ("Infection risk", False),
         ("Scene safe", False),
+        ("Infection risk", False),
         ("Scene unsafe", True),
         ("Safeguarding", True),
     ]

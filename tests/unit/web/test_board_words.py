@@ -9,7 +9,14 @@ import pytest
 
 from cad_bridge.store.queries import ENDED_STATES
 from cad_bridge.web.board.presenters import timeline, words
-from cad_bridge.web.board.presenters.cases import case_row, sections, what_is_due
+from cad_bridge.web.board.presenters.cases import (
+    EscalationCard,
+    case_row,
+    escalation_card,
+    most_pressing_first,
+    sections,
+    what_is_due,
+)
 from cad_bridge.web.board.presenters.states import STATES, state_words
 from cad_bridge.workflow.decide import WORKFLOWS
 from cad_bridge.workflow.vocabulary import (
@@ -18,11 +25,12 @@ from cad_bridge.workflow.vocabulary import (
     EscalationReason,
     EventType,
     MessageKind,
+    Priority,
     Side,
     UseCase,
 )
 from tests.contents import plain_request
-from tests.unit.web.board_pages import CAS, EOC, NOW, OWN_CAS, as_stored, site, stored_case
+from tests.unit.web.board_pages import CAS, EOC, NOW, OWN_CAS, as_stored, escalation, site, stored_case
 
 CONTENT = as_stored(plain_request())
 REQUESTER, RESPONDER = Side.REQUESTER, Side.RESPONDER
@@ -58,7 +66,7 @@ def test_no_open_case_is_left_off_the_board(key: tuple[UseCase, Side]) -> None:
 
 
 BREACH, DISPATCH_BY = NOW + timedelta(minutes=20), NOW + timedelta(minutes=100)
-SOON = NOW + timedelta(minutes=3)
+SOON, NEEDED_BY = NOW + timedelta(minutes=3), NOW + timedelta(minutes=45)
 
 
 @pytest.mark.parametrize(
@@ -79,15 +87,38 @@ SOON = NOW + timedelta(minutes=3)
         ("a3t1", RESPONDER, "in_progress", {}, None, ""),
         ("a6t1", REQUESTER, "sent", {}, DISPATCH_BY, "to the C3 target"),
         ("a6t2", REQUESTER, "returned", {"dispatch": SOON}, SOON, "until it escalates"),
+        ("a6t2", RESPONDER, "received", {"intake": SOON}, SOON, "to accept it"),
+        ("a6t3", RESPONDER, "accepted", {}, NEEDED_BY, "until the resource is needed"),
+        ("a6t1", RESPONDER, "accepted", {}, NEEDED_BY, "until the resource is needed"),
+        ("a6t3", RESPONDER, "in_progress", {}, None, ""),
     ],
 )
 def test_what_a_case_counts_down_to(
     use_case: str, side: Side, state: str, deadlines: dict[str, object], due: object, label: str
 ) -> None:
-    case = stored_case(CONTENT, use_case=UseCase(use_case), side=side, state=state).case
+    needed_by = NEEDED_BY if side is RESPONDER else None
+    case = stored_case(CONTENT, use_case=UseCase(use_case), side=side, state=state, needed_by=needed_by).case
     found, count = what_is_due(case, deadlines=deadlines, now=NOW)  # type: ignore[arg-type]
     assert found == due
     assert (count.label if count else "") == label
+
+
+def test_a_case_that_never_left_us_is_not_said_to_be_in_time() -> None:
+    _, count = what_is_due(stored_case(CONTENT, state="undelivered").case, deadlines={}, now=NOW)
+    assert count is not None
+    assert count.word == "act now"
+
+
+def test_the_open_escalation_of_a_category_2_comes_before_older_ones_of_others() -> None:
+    def card(arp: str, raised: int, repeated: int = 0) -> EscalationCard:
+        stored = stored_case(CONTENT, arp=Priority.parse(arp))
+        row = case_row(stored, site=site(), deadlines={}, now=NOW)
+        raised_at = NOW - timedelta(minutes=raised)
+        opened = replace(escalation("breach", level=repeated), raised_at=raised_at)
+        return escalation_card(opened, row, stored=stored, events=(), site=site(), now=NOW)
+
+    cards = [card("C3", 30), card("C4", 9, repeated=2), card("C2", 1), card("C1", 0), card("C5", 40)]
+    assert [found.case.arp for found in most_pressing_first(cards)] == ["C1", "C2", "C4", "C5", "C3"]
 
 
 @pytest.mark.parametrize(

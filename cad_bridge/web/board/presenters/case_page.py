@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -20,10 +20,22 @@ from cad_bridge.web.board.presenters.cases import (
 from cad_bridge.web.board.presenters.content import BREACH, Reading, read_content
 from cad_bridge.web.board.presenters.moments import Shown, age, at
 from cad_bridge.web.board.presenters.outcome import Response, read_response, settled_clock_start
-from cad_bridge.web.board.presenters.people import CallBack, call_backs
-from cad_bridge.web.board.presenters.safety import DANGER, WARNING, Alert, is_said_in, merged
-from cad_bridge.web.board.presenters.sheet import Item
-from cad_bridge.web.board.presenters.timeline import LateResponse, Step, late, service_name, story
+from cad_bridge.web.board.presenters.people import Banner, CallBack, banner, call_backs
+from cad_bridge.web.board.presenters.place import holding, place_line, place_note
+from cad_bridge.web.board.presenters.routing import routing_group
+from cad_bridge.web.board.presenters.safety import (
+    DANGER,
+    WARNING,
+    Alert,
+    gravest_first,
+    is_said_in,
+    merged,
+    place_alerts,
+)
+from cad_bridge.web.board.presenters.sheet import Item, Value
+from cad_bridge.web.board.presenters.states import state_words
+from cad_bridge.web.board.presenters.status_report import read_status_report
+from cad_bridge.web.board.presenters.timeline import LateResponse, Step, late, story
 from cad_bridge.web.board.presenters.words import ASKED, DEADLINES, MESSAGES, OUTBOX, TRIES, spoken
 from cad_bridge.workflow.vocabulary import Side
 
@@ -32,12 +44,27 @@ from cad_bridge.workflow.vocabulary import Side
 class Pertinent:
     """What stands at the very top (CORE-REN-05)."""
 
+    patient: Banner
+    place: str
+    former_place: str
+    """Where the request said that it is, if the response says otherwise."""
+    place_note: Value | None
+    """Whether the location is to be confirmed still; None where it is confirmed."""
     call_backs: tuple[CallBack, ...]
     complaint: str
     asked: str
     in_their_words: tuple[str, ...]
-    by_when: tuple[tuple[str, Shown], ...]
+    by_when: tuple[Due, ...]
     """What has to happen by when, the soonest first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    """A time by which something has to happen."""
+
+    what: str
+    at: Shown
+    passed: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,11 +168,12 @@ def case_page(facts: CaseFacts, *, site: Site, now: datetime) -> CasePage:
     due = {deadline["kind"]: deadline["due_at"] for deadline in reversed(facts.deadlines)}
     row = case_row(stored, site=site, deadlines=due, now=now)
     requester = case.side is Side.REQUESTER
-    source = _source(facts, site, requester=requester)
-    reading = read_content(content, source=source, age=_age(content, now))
+    source = _source(facts, row, requester=requester)
+    reading = _with_routing(read_content(content, source=source, age=_age(content, now)), stored)
     response = None
     if stored.outcome is not None:
-        response = read_response(stored.outcome, content=content, source=_response_source(facts, row, requester))
+        read = read_response if case.use_case.is_validation else read_status_report
+        response = read(stored.outcome, content=content, source=_response_source(facts, row, requester))
     lates = late(facts.events, site, content=content)
     return CasePage(
         row=row,
@@ -157,7 +185,7 @@ def case_page(facts: CaseFacts, *, site: Site, now: datetime) -> CasePage:
             escalation_card(item, row, stored=stored, events=facts.events, site=site, now=now)
             for item in facts.escalations
         ),
-        alerts=_alerts(reading, response, lates),
+        alerts=_alerts(stored, reading, response, lates),
         response=response,
         clock_item=settled_clock_start(stored.outcome, case.clock_start) if stored.outcome else None,
         late=lates,
@@ -172,26 +200,41 @@ def case_page(facts: CaseFacts, *, site: Site, now: datetime) -> CasePage:
     )
 
 
-def _source(facts: CaseFacts, site: Site, *, requester: bool) -> str:
-    conversation = facts.stored.conversation
-    sender = conversation.local_service if requester else conversation.remote_service
+def _with_routing(reading: Reading, stored: StoredCase) -> Reading:
+    """Why it went there, or whose area it is, stands beside where it is."""
+    place = next((n for n, group in enumerate(reading.groups, 1) if group.key == "place"), 0)
+    groups = (*reading.groups[:place], *routing_group(stored.discovery), *reading.groups[place:])
+    return replace(reading, groups=groups)
+
+
+def _source(facts: CaseFacts, row: CaseRow, *, requester: bool) -> str:
     told = [message for message in facts.messages if message.kind in {"request", "update"}]
     when = told[-1].at if told else facts.stored.created_at
     verb = "sent" if requester else "received"
-    return f"Request of {service_name(site, sender)}, {verb} {at(when).text}"
+    return f"Request of {row.own if requester else row.other}, {verb} {at(when).text}"
 
 
 def _response_source(facts: CaseFacts, row: CaseRow, requester: bool) -> str:
-    finals = [message for message in facts.messages if message.kind == "final"]
-    when = f", {at(finals[-1].at).text}" if finals else ""
-    return f"Final response of {row.other if requester else row.own}{when}"
+    told = [message for message in facts.messages if message.kind in _RESPONSES]
+    what = MESSAGES[told[-1].kind or ""] if told else "Response"
+    when = f", {at(told[-1].at).text}" if told else ""
+    return f"{what} of {row.other if requester else row.own}{when}"
 
 
-def _alerts(reading: Reading, response: Response | None, lates: Iterable[LateResponse]) -> tuple[Alert, ...]:
+_RESPONSES = {"final", "status", "refusal"}
+
+
+def _alerts(
+    stored: StoredCase, reading: Reading, response: Response | None, lates: Iterable[LateResponse]
+) -> tuple[Alert, ...]:
     """What holds now; a late response holds nothing, but what it warns of is shown."""
     found = merged(reading.alerts, response.alerts) if response is not None else reading.alerts
     late = [alert for item in lates if item.response is not None for alert in item.response.alerts]
-    return (*(alert for alert in late if alert.tone in {DANGER, WARNING} and not is_said_in(alert, found)), *found)
+    warned = (alert for alert in late if alert.tone in {DANGER, WARNING} and not is_said_in(alert, found))
+    holding = gravest_first(
+        [*(item for item in found if not item.superseded), *place_alerts(stored.content, stored.warnings)]
+    )
+    return (*warned, *holding, *(item for item in found if item.superseded))
 
 
 def _age(content: Mapping[str, Any], now: datetime) -> str | None:
@@ -202,9 +245,14 @@ def _age(content: Mapping[str, Any], now: datetime) -> str | None:
 
 def _pertinent(stored: StoredCase, now: datetime) -> Pertinent:
     content, use_case = stored.content, stored.case.use_case.value
+    where = holding(content, stored.outcome)
     resource = content.get("resource_requested")
     said = (content.get("requested_action"), resource.get("text") if isinstance(resource, Mapping) else None)
     return Pertinent(
+        patient=banner(content, age=_age(content, now)),
+        place=place_line(where),
+        former_place=before if (before := place_line(content)) != place_line(where) else "",
+        place_note=place_note(where),
         call_backs=call_backs(content),
         complaint=complaint_line(content),
         asked=ASKED.get(use_case, use_case),
@@ -213,15 +261,17 @@ def _pertinent(stored: StoredCase, now: datetime) -> Pertinent:
     )
 
 
-def _by_when(stored: StoredCase, now: datetime) -> tuple[tuple[str, Shown], ...]:
+def _by_when(stored: StoredCase, now: datetime) -> tuple[Due, ...]:
+    """The breach time as long as it binds; where the case is back with us, by when a resource has to go."""
     case = stored.case
+    back = state_words(case.use_case, case.side, case.state).group == "dispatch"
     known = (
         (BREACH.get(case.use_case.value, "validation breach").lower(), case.breach_at),
         ("resource needed by", case.needed_by),
-        ("dispatch by", case.dispatch_by if not case.use_case.is_validation else None),
+        ("dispatch by", case.dispatch_by if back or not case.use_case.is_validation else None),
     )
     found = sorted((due, words) for words, due in known if due is not None)
-    return tuple((words, at(due, today=now)) for due, words in found)
+    return tuple(Due(what=words, at=at(due, today=now), passed=due <= now) for due, words in found)
 
 
 def _messages(facts: CaseFacts, row: CaseRow, now: datetime) -> Iterable[MessageLine]:

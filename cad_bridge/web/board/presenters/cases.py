@@ -12,11 +12,12 @@ from cad_bridge.store.board import ArmedDeadline
 from cad_bridge.store.rows import Escalation, Event, StoredCase
 from cad_bridge.web.board.presenters.moments import Countdown, Shown, at, countdown, left
 from cad_bridge.web.board.presenters.outcome import new_cad_id
-from cad_bridge.web.board.presenters.place import place_line
+from cad_bridge.web.board.presenters.place import holding, place_line
 from cad_bridge.web.board.presenters.safety import Tag, tags
 from cad_bridge.web.board.presenters.sheet import Item, Sheet
 from cad_bridge.web.board.presenters.states import state_words
-from cad_bridge.web.board.presenters.timeline import LateResponse, late, other_name, reason, service_name
+from cad_bridge.web.board.presenters.status_report import reason
+from cad_bridge.web.board.presenters.timeline import LateResponse, late, other_name, service_name
 from cad_bridge.web.board.presenters.words import (
     ESCALATIONS,
     SIDES,
@@ -89,13 +90,17 @@ def case_row(stored: StoredCase, *, site: Site, deadlines: Deadlines, now: datet
         arp_words=arp_words(case.arp.value) if case.arp is not None else "",
         complaint=complaint_line(stored.content),
         triage=triage_line(stored.content),
-        place=place_line(stored.content),
-        tags=tags(stored.content, stored.outcome),
+        place=place_line(holding(stored.content, stored.outcome)),
+        tags=tags(stored.content, stored.outcome, stored.warnings),
         duty=duty_words(case),
         claimed_by=case.claimed_by or "",
         count=count,
         dispatch_by=at(case.dispatch_by, today=now) if case.dispatch_by else None,
-        others_due=tuple((words_, at(deadlines[kind], today=now)) for kind, words_ in _OTHERS_DUE if kind in deadlines),
+        others_due=tuple(
+            (words_, at(deadlines[kind], today=now))
+            for kind, words_ in _OTHERS_DUE
+            if kind in deadlines and deadlines[kind] != due_at
+        ),
         updated=at(stored.updated_at, today=now),
         due_at=due_at,
     )
@@ -130,10 +135,13 @@ def what_is_due(case: Case, *, deadlines: Deadlines, now: datetime) -> tuple[dat
     if group in {"ended", "answered"}:
         return None, None
     if case.use_case.is_validation and (group != "dispatch" or case.state == "undelivered"):
-        return _counted(case.breach_at, now, label="to breach", passed="breached")
+        calm = "act now" if group == "dispatch" else "in time"
+        return _counted(case.breach_at, now, label="to breach", passed="breached", calm=calm)
     if case.use_case is UseCase.CAS_REFERRAL and case.side is Side.RESPONDER:
         due = case.breach_at if case.state != "in_progress" else None
         return _counted(due, now, label="to call back", passed="late")
+    if case.use_case.is_cad_to_cad and case.side is Side.RESPONDER:
+        return _of_receiver(case, deadlines, now)
     if group == "dispatch" or duty_words(case).startswith("Ours"):
         return _to_dispatch(case, deadlines.get(DeadlineKind.DISPATCH.value), now)
     awaited = (deadlines.get(DeadlineKind.ANSWER.value), deadlines.get(DeadlineKind.STATUS.value))
@@ -145,6 +153,20 @@ def _to_dispatch(case: Case, deadline: datetime | None, now: datetime) -> tuple[
     due = _soonest(deadline, case.dispatch_by)
     label = "until it escalates" if due == deadline else f"to the {case.arp} target"
     return _counted(due, now, label=label, passed="late", calm="dispatch now")
+
+
+def _of_receiver(case: Case, deadlines: Deadlines, now: datetime) -> tuple[datetime | None, Countdown | None]:
+    """By when to accept, by when the resource is needed, or the national target where the duty is ours: the soonest."""
+    waiting = case.state != "in_progress"
+    ours = duty_words(case).startswith("Ours")
+    known = (
+        (deadlines.get(DeadlineKind.INTAKE.value), "to accept it"),
+        (deadlines.get(DeadlineKind.DISPATCH.value), "until it escalates"),
+        (case.needed_by if waiting else None, "until the resource is needed"),
+        (case.dispatch_by if waiting and ours else None, f"to the {case.arp} target"),
+    )
+    due, label = min(((at_, words) for at_, words in known if at_ is not None), default=(None, ""))
+    return _counted(due, now, label=label, passed="late", calm="act now" if case.state == "received" else "in time")
 
 
 def _soonest(*times: datetime | None) -> datetime | None:
@@ -200,17 +222,24 @@ class Section:
 
     key: str
     title: str
+    short: str
+    """The same for the summary at the top of the board."""
     empty: str
     rows: tuple[CaseRow, ...]
     shown: bool
 
+    @property
+    def first(self) -> CaseRow | None:
+        """The case that is due first, if anything is due in this list."""
+        return next((row for row in self.rows if row.count is not None), None)
+
 
 _SECTIONS = (
-    ("dispatch", "Dispatch: back with us", "Nothing is waiting to be dispatched."),
-    ("review", "For the clinical hub", "Nothing is waiting for a review."),
-    ("out", "Out with other services", "Nothing is out with other services."),
-    ("ours", "In from other services", "Nothing has come in from other services."),
-    ("answered", "Settled by others: close", "Nothing is waiting to be closed."),
+    ("dispatch", "Dispatch: back with us", "To dispatch", "Nothing is waiting to be dispatched."),
+    ("review", "For the clinical hub", "For the hub", "Nothing is waiting for a review."),
+    ("out", "Out with other services", "Out", "Nothing is out with other services."),
+    ("ours", "In from other services", "In", "Nothing has come in from other services."),
+    ("answered", "Settled by others: close", "To close", "Nothing is waiting to be closed."),
 )
 
 
@@ -219,10 +248,10 @@ def sections(rows: Iterable[CaseRow], *, site: Site, services: Sequence[str]) ->
     listed = by_due(rows)
     expected = _expected(site, services)
     found = []
-    for key, title, empty in _SECTIONS:
+    for key, title, short, empty in _SECTIONS:
         of_group = tuple(row for row in listed if row.group == key)
         shown = key in expected or bool(of_group)
-        found.append(Section(key=key, title=title, empty=empty, rows=of_group, shown=shown))
+        found.append(Section(key=key, title=title, short=short, empty=empty, rows=of_group, shown=shown))
     return tuple(found)
 
 
@@ -278,6 +307,18 @@ def escalation_card(
         case=row,
         open_for=left((now - escalation.raised_at).total_seconds()),
     )
+
+
+_EMERGENCIES = {"C1": 0, "C2": 1}
+
+
+def most_pressing_first(cards: Iterable[EscalationCard]) -> tuple[EscalationCard, ...]:
+    """Category 1, then category 2; then what was raised again most often; then the oldest."""
+
+    def place(card: EscalationCard) -> tuple[int, int, str]:
+        return _EMERGENCIES.get(card.case.arp, len(_EMERGENCIES)), -card.repeated, card.raised.iso
+
+    return tuple(sorted(cards, key=place))
 
 
 def _behind(escalation: Escalation) -> tuple[Item, ...]:

@@ -6,6 +6,7 @@ Safety stands above all of it (`safety`), and the four most pertinent things at 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -36,6 +37,12 @@ BREACH = {"a3t1": "Call back by"}
 """What the breach time of a request is, where it is not that of a validation."""
 _WITH_BREACH = ("a3t1", "a4t1", "a4t2", "a4t3")
 _RESIDENTIAL = {name: display for name, (_, display) in codes.RESIDENTIAL_STATUSES.items()}
+AT_SENDER = {
+    "in-progress": "The call is still on",
+    "triaged": "The call has ended",
+    "finished": "Closed there",
+}
+"""Encounter.status of the sender, in words (APP6-REF-07)."""
 ALLERGY_CATEGORIES = {"food": "Food", "medication": "Medication", "environment": "Environment", "biologic": "Biologic"}
 SEVERITIES = {"mild": "Mild", "moderate": "Moderate", "severe": "Severe"}
 
@@ -54,7 +61,8 @@ def read_content(content: Mapping[str, Any], *, source: str, age: str | None = N
     sheet = Sheet(content)
     found = alerts(sheet, source=source)
     use_case = content.get("use_case")
-    technical = _technical(sheet)
+    elements, software = sent_elements(sheet)
+    technical = _technical(sheet, software)
     triage = sheet.sheet("triage")
     groups = (
         Group(key="clinical", title="Clinical summary", items=clinical_items(sheet, triage)),
@@ -72,7 +80,7 @@ def read_content(content: Mapping[str, Any], *, source: str, age: str | None = N
         Group(
             key="also",
             title="Also sent",
-            items=(*also_sent(sheet), *sheet.rest()),
+            items=(*elements, *sheet.rest()),
             note="What has no other place on this page.",
         ),
     )
@@ -185,6 +193,7 @@ def _services(sheet: Sheet) -> tuple[Item, ...]:
         *sheet.item("Receiving organisation", "receiving_service", organisation),
         *sheet.item("Receiving service", "receiving_service_name"),
         *sheet.item("Sender's case number", "case_number"),
+        *sheet.item("The case at the sender", "sender_encounter_status", worded(AT_SENDER)),
         *sheet.item("Made by", "practitioner", practitioner, needed=True),
         Item(label="Consent", items=_consent(sheet.sheet("consent"))),
     )
@@ -224,7 +233,7 @@ def sent_element(label: str, value: Any) -> Item:
     sheet = Sheet(value)
     expression, said = sheet.string("expression"), sheet.string("value")
     rest = sheet.rest()
-    values = (Value(text=said),) if said else ()
+    values = moment("", said).values if said else ()
     return Item(label=_called(expression) or label, values=values, items=rest, note=expression)
 
 
@@ -236,19 +245,26 @@ def _called(expression: str) -> str:
     return words[:1].upper() + words[1:]
 
 
-def also_sent(sheet: Sheet) -> tuple[Item, ...]:
-    """Take the elements that no field holds."""
+def sent_elements(sheet: Sheet) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
+    """Take the elements that no field holds: those for whoever reads the case, and those of the sender's software."""
     elements = sheet.take("also_sent")
     listed = elements if isinstance(elements, list | tuple) else () if elements is None else (elements,)
-    return tuple(sent_element("Element", element) for element in listed)
+    shown = [sent_element("Element", element) for element in listed]
+    technical = tuple(item for item in shown if _OF_SOFTWARE.search(item.note))
+    return tuple(item for item in shown if not _OF_SOFTWARE.search(item.note)), technical
 
 
-def _technical(sheet: Sheet) -> Group:
+_OF_SOFTWARE = re.compile(r"\.source\.(name|software|version|endpoint)$")
+"""MessageHeader.source: which program sent it. Nobody acts on that."""
+
+
+def _technical(sheet: Sheet, software: tuple[Item, ...]) -> Group:
     items = (
         *sheet.item("Journey ID", "journey_id"),
         *sheet.item("Use case", "use_case"),
         *sheet.item("Sender's service id", "sender"),
         *sheet.item("Receiver's service id", "receiver"),
+        *software,
         *sheet.item("Resource as sent", "other_resources", each(plain)),
     )
     return Group(key="technical", title="Technical identifiers and resources as sent", items=items)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from cad_bridge.web.board.presenters.content import Reading, allergy, also_sent, medication, read_content
+from cad_bridge.web.board.presenters.content import Reading, allergy, medication, read_content, sent_elements
 from cad_bridge.web.board.presenters.moments import at, moment_of
 from cad_bridge.web.board.presenters.parts import practitioner
-from cad_bridge.web.board.presenters.place import place_items
+from cad_bridge.web.board.presenters.place import place_items, place_line
 from cad_bridge.web.board.presenters.safety import Alert, updated_alerts
 from cad_bridge.web.board.presenters.sheet import (
     Group,
@@ -105,8 +105,8 @@ def read_response(outcome: Mapping[str, Any], *, content: Mapping[str, Any], sou
     compared = compare(content, outcome)
     request = outcome.get("request")
     echo = sheet.take("request") if isinstance(request, Mapping) else {}
-    technical = sheet.item("Resource as sent", "other_resources", each(plain))
-    elements = also_sent(sheet)
+    elements, software = sent_elements(sheet)
+    technical = (*software, *sheet.item("Resource as sent", "other_resources", each(plain)))
     return Response(
         source=source,
         headline=said,
@@ -161,6 +161,7 @@ def compare(content: Mapping[str, Any], outcome: Mapping[str, Any]) -> tuple[The
         ("Symptom discriminator (SD)", coded, then.get("sd"), now.get("sd")),
         ("Disposition (Dx)", coded, then.get("dx"), now.get("dx")),
         ("AMPDS dispatch code", coded, before.get("ampds"), after.get("ampds")),
+        ("Incident location", plain, place_line(content), place_line(outcome)),
     )
     return tuple(
         ThenNow(label=label, then=_one(show, label, old), now=_one(show, label, new))
@@ -197,8 +198,17 @@ def differences(own: Mapping[str, Any], echoed: Mapping[str, Any]) -> tuple[str,
     return tuple(
         name
         for field, name in _COMPARED.items()
-        if not is_empty(own.get(field)) and not is_empty(echoed.get(field)) and own[field] != echoed[field]
+        if _is_told(own, field) and _is_told(echoed, field) and own[field] != echoed[field]
     )
+
+
+_NOT_ASKED: Mapping[str, Any] = {"status": "unknown", "reasons": []}
+
+
+def _is_told(record: Mapping[str, Any], field: str) -> bool:
+    """Whether a record says anything there: scene safety reads as unknown also where a message leaves it out."""
+    value = record.get(field)
+    return not is_empty(value) and not (field == "scene_safety" and value == _NOT_ASKED)
 
 
 def settled_clock_start(outcome: Mapping[str, Any], counted: datetime | None) -> Item | None:

@@ -138,7 +138,8 @@ def organisation(label: str, value: Any) -> Item:
         return plain(label, value)
     sheet = Sheet(value)
     name, code = sheet.string("name"), sheet.string("ods_code")
-    lines = (Value(text=name or code, code=code if name else "", system="ODS code"),) if name or code else ()
+    system = "ODS code" if code else "no ODS code was given"
+    lines = (Value(text=name or code, code=code if name else "", system=system),) if name or code else ()
     return Item(label=label, values=lines, items=sheet.rest())
 
 

@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cad_bridge.web.board.presenters.moments import dated
 from cad_bridge.web.board.presenters.parts import (
     GENDERS,
     RELATIONSHIPS,
     communication,
     name_text,
+    nhs_number,
     person_name,
     relationship,
     telecom,
@@ -93,3 +95,31 @@ def _who(contact: Mapping[str, Any]) -> str:
     relation = contact.get("relationship")
     said = RELATIONSHIPS.get(relation, relation) if isinstance(relation, str) else ""
     return ", ".join(part for part in (name_text(contact.get("name")), said) if part)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Banner:
+    """Who the patient is, in one glance: so that nobody acts on another person's case (H07)."""
+
+    name: str
+    about: str
+    """Age, date of birth and gender, as far as they are known."""
+    number: Item | None
+    """The NHS number, marked unless it is verified."""
+
+
+def banner(content: Mapping[str, Any], *, age: str | None) -> Banner:
+    """The patient of a request; `age` as of now, where it can be told."""
+    patient = content.get("patient")
+    sheet = Sheet(patient if isinstance(patient, Mapping) else {})
+    estimated, gender = sheet.look("estimated_age_years"), sheet.look("gender")
+    old = age or (f"about {estimated} years" if isinstance(estimated, int) else "")
+    born = sheet.look("birth_date")
+    date = dated(born) if isinstance(born, str) else None
+    said = GENDERS.get(gender, gender) if isinstance(gender, str) else ""
+    number = sheet.look("nhs_number")
+    return Banner(
+        name=name_text(sheet.look("name")),
+        about=", ".join(part for part in (old, f"born {date.text}" if date else "", said) if part),
+        number=nhs_number("NHS number", number) if isinstance(number, Mapping) and number else None,
+    )

@@ -94,6 +94,14 @@ def _status(sheet: Sheet) -> tuple[Item, ...]:
     return (Item(label="Status", values=(said,)),)
 
 
+def place_note(content: Mapping[str, Any]) -> Value | None:
+    """What is to be said of the incident location in one glance; None where it is confirmed."""
+    place = content.get("incident_location")
+    found = _status(Sheet(place)) if isinstance(place, Mapping) else ()
+    line = found[0].values[0] if found and found[0].values else None
+    return line if line is not None and line.tone else None
+
+
 def _coordinates(sheet: Sheet) -> tuple[Item, ...]:
     latitude, longitude = sheet.number("latitude"), sheet.number("longitude")
     altitude = sheet.item("Altitude (m)", "altitude")
@@ -103,7 +111,7 @@ def _coordinates(sheet: Sheet) -> tuple[Item, ...]:
         said = f"latitude {latitude}" if latitude is not None else f"longitude {longitude}"
         return (Item(label="Coordinates (WGS84)", values=(Value(text=said), _half())), *altitude)
     lines = [Value(text=f"latitude {latitude}, longitude {longitude}")]
-    if not Position(latitude=latitude, longitude=longitude).is_in_the_uk:
+    if _is_abroad(latitude, longitude):
         lines.append(Value(text=_ABROAD, tone="warning"))
     return (Item(label="Coordinates (WGS84)", values=tuple(lines)), *altitude)
 
@@ -112,15 +120,36 @@ def _half() -> Value:
     return Value(text="Only one of the two coordinates was sent.", tone="warning")
 
 
+def _is_abroad(latitude: float, longitude: float) -> bool:
+    return not Position(latitude=latitude, longitude=longitude).is_in_the_uk
+
+
+def doubts_of(content: Mapping[str, Any]) -> tuple[str, ...]:
+    """What is doubtful about the incident location by itself, in sentences."""
+    if not is_empty(content.get("coordinate_readings")):
+        return (_SWAPPED,)
+    sheet = Sheet(content.get("incident_location") or {})
+    latitude, longitude = sheet.number("latitude"), sheet.number("longitude")
+    abroad = latitude is not None and longitude is not None and _is_abroad(latitude, longitude)
+    return (_ABROAD,) if abroad else ()
+
+
+def holding(content: Mapping[str, Any], outcome: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """The record whose incident location holds: a response's, where it gives one, else the request's (APP4-VS-25)."""
+    told = (outcome or {}).get("incident_location")
+    return outcome if outcome is not None and isinstance(told, Mapping) and told else content
+
+
 def place_line(content: Mapping[str, Any]) -> str:
-    """Where it is, in one line for a list: the whole text if there is one, else all address parts."""
+    """Where it is, in one line: the whole text, if there is one, and the parts of the address that it lacks."""
     place = content.get("incident_location")
     if not isinstance(place, Mapping):
         return ""
-    text = place.get("text")
-    if isinstance(text, str) and text:
-        return text
-    lines = place.get("lines")
-    parts = [*(lines if isinstance(lines, list | tuple) else ())]
-    parts += [place.get(name) for name in ("name", "city", "district", "postcode")]
-    return ", ".join(part for part in parts if isinstance(part, str) and part)
+    text, lines = place.get("text"), place.get("lines")
+    said = [text] if isinstance(text, str) and text else []
+    parts = [*(lines if isinstance(lines, list | tuple) and not said else ()), *(() if said else (place.get("name"),))]
+    parts += [place.get(name) for name in ("city", "district", "postcode")]
+    known = "".join(said).casefold()
+    return ", ".join(
+        [*said, *(part for part in parts if isinstance(part, str) and part and part.casefold() not in known)]
+    )

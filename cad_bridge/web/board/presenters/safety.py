@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from cad_bridge.fhir.content_flag_codes import FLAG_CODE_LISTS
-from cad_bridge.web.board.presenters.sheet import Item, Sheet, coded, is_empty, moment, plain
+from cad_bridge.web.board.presenters.place import doubts_of
+from cad_bridge.web.board.presenters.sheet import Item, Sheet, Value, coded, is_empty, moment, plain
 
 DANGER, WARNING, UNKNOWN, CALM = "danger", "warning", "unknown", "calm"
 _TONES = (DANGER, WARNING, UNKNOWN, CALM)
@@ -27,6 +28,7 @@ CATEGORIES = {
 }
 """Title and gravity of the flag categories of BaRS; scene safety (SS) has a field of its own."""
 
+NO_FLAG = "No safeguarding flag was sent"
 NO_SAFEGUARDING = "861931000000100"
 """Safeguarding code that says that no issue was found."""
 
@@ -100,14 +102,50 @@ def _code_of(flag: Any) -> str:
     return said if isinstance(said, str) else ""
 
 
+_SIEVE = (
+    ("breathing", False, "Not breathing"),
+    ("conscious", False, "Unconscious"),
+    ("noisy_breathing", True, "Noisy breathing"),
+)
+
+
+def sieve_alerts(triage: Any) -> list[Alert]:
+    """What the pre-triage sieve found: often all that is known of an arrest (APP6-QST-01)."""
+    sieve = triage.get("pre_triage_sieve") if isinstance(triage, Mapping) else None
+    said = [words for name, value, words in _SIEVE if isinstance(sieve, Mapping) and sieve.get(name) is value]
+    if not said:
+        return []
+    return [Alert(key="sieve", title=", ".join([said[0], *(words.lower() for words in said[1:])]), tone=DANGER)]
+
+
+def place_alerts(content: Mapping[str, Any], warnings: Iterable[Mapping[str, Any]]) -> list[Alert]:
+    """That the incident may lie elsewhere than it seems (H04): `warnings` are what was found when it was plotted."""
+    found = [warning for warning in warnings if warning.get("expression") in _PLACES]
+    doubts = doubts_of(content)
+    said = (*doubts, *(str(warning.get("diagnostics") or "") for warning in found))
+    if not said:
+        return []
+    minor = not doubts and all(warning.get("rule") == _MINOR for warning in found)
+    item = Item(label="What is doubtful", values=tuple(Value(text=text) for text in dict.fromkeys(said)))
+    advice = "Confirm with the sender where it is. Nothing was corrected."
+    return [
+        Alert(key="place", title="Location in doubt", tone=WARNING if minor else DANGER, advice=advice, items=(item,))
+    ]
+
+
+_PLACES = frozenset({"Bundle.entry.resource.ofType(Location)", "incident_location"})
+_MINOR = "HAZ-H04-03"
+"""Rule of what is wrong with one source by itself, while the others locate the incident."""
+
+
 def alerts(sheet: Sheet, *, source: str) -> tuple[Alert, ...]:
     """Take scene safety and flags of a request, gravest first."""
     scene = scene_alert(sheet.take("scene_safety"))
     flags = [flag_alert(flag) for flag in _entries(sheet.take("flags"))]
-    found = [replace(alert, source=source) for alert in (scene, *flags)]
+    found = [*sieve_alerts(sheet.look("triage")), scene, *flags]
     if not any(alert.key == "SG" for alert in flags):
-        found.append(Alert(key="SG", title="No safeguarding flag was sent", tone=UNKNOWN, source=source))
-    return gravest_first(found)
+        found.append(Alert(key="SG", title=NO_FLAG, tone=UNKNOWN))
+    return gravest_first([replace(alert, source=source) for alert in found])
 
 
 def updated_alerts(sheet: Sheet, *, source: str) -> tuple[Alert, ...]:
@@ -131,7 +169,7 @@ def merged(first: tuple[Alert, ...], later: tuple[Alert, ...]) -> tuple[Alert, .
         if alert.key == "scene" or is_flag(alert):
             gone = "scene" in told if alert.key == "scene" else flags_told
             (replaced if gone else kept).append(alert)
-        elif "SG" not in told:
+        elif alert.title != NO_FLAG or "SG" not in told:
             kept.append(alert)
     differing = [replace(alert, superseded=True) for alert in replaced if not is_said_in(alert, later)]
     holding = [alert for alert in later if alert.key != "flags" or any(map(is_flag, replaced))]
@@ -140,7 +178,7 @@ def merged(first: tuple[Alert, ...], later: tuple[Alert, ...]) -> tuple[Alert, .
 
 def is_flag(alert: Alert) -> bool:
     """Whether it is a flag that was sent."""
-    return alert.key not in {"scene", "flags"} and bool(alert.items)
+    return alert.key not in {"scene", "flags", "sieve", "place"} and bool(alert.items)
 
 
 def is_said_in(alert: Alert, others: Iterable[Alert]) -> bool:
@@ -148,10 +186,16 @@ def is_said_in(alert: Alert, others: Iterable[Alert]) -> bool:
     return any((alert.key, alert.title, alert.items) == (other.key, other.title, other.items) for other in others)
 
 
-def gravest_first(found: list[Alert]) -> tuple[Alert, ...]:
-    """Scene first within a tone, then safeguarding, then the rest as they came."""
-    order = {"scene": 0, "SG": 1}
-    return tuple(sorted(found, key=lambda alert: (_TONES.index(alert.tone), order.get(alert.key, 2))))
+def gravest_first(found: Iterable[Alert]) -> tuple[Alert, ...]:
+    """Dangers first; then scene and safeguarding, always in the same place; then the rest, the gravest first."""
+
+    def place(alert: Alert) -> tuple[bool, int, int]:
+        return alert.tone != DANGER, _ORDER.get(alert.key, len(_ORDER)), _TONES.index(alert.tone)
+
+    return tuple(sorted(found, key=place))
+
+
+_ORDER = {"sieve": 0, "scene": 1, "SG": 2, "place": 3}
 
 
 def _entries(value: Any) -> list[Any]:
@@ -168,8 +212,11 @@ class Tag:
     tone: str
 
 
-def tags(content: Mapping[str, Any], outcome: Mapping[str, Any] | None) -> tuple[Tag, ...]:
+def tags(
+    content: Mapping[str, Any], outcome: Mapping[str, Any] | None, warnings: Iterable[Mapping[str, Any]] = ()
+) -> tuple[Tag, ...]:
     """The marks of a case in a list: every kind of alert that now holds, once."""
-    found = merged(alerts(Sheet(content), source=""), updated_alerts(Sheet(outcome or {}), source=""))
-    marks = (Tag(alert.title, alert.tone) for alert in found if not alert.superseded and alert.tone != CALM)
-    return tuple(dict.fromkeys(mark for mark in marks if mark.text != "No safeguarding flag was sent"))
+    held = merged(alerts(Sheet(content), source=""), updated_alerts(Sheet(outcome or {}), source=""))
+    found = gravest_first([*(alert for alert in held if not alert.superseded), *place_alerts(content, warnings)])
+    marks = (Tag(alert.title, alert.tone) for alert in found if alert.tone != CALM)
+    return tuple(dict.fromkeys(mark for mark in marks if mark.text != NO_FLAG))

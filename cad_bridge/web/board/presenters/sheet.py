@@ -150,6 +150,10 @@ class Sheet:
         """Take a value of any kind, None where there is none; whoever takes it shows all of it."""
         return self._left.pop(name, None)
 
+    def look(self, name: str) -> Any:
+        """A value of any kind without taking it, None where there is none; whoever takes it shows all of it."""
+        return self._left.get(name)
+
     def string(self, name: str) -> str:
         """Take a text; empty where there is none. A value of another kind stays."""
         return str(self._left.pop(name)) if isinstance(self._left.get(name), str) else ""

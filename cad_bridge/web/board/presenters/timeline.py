@@ -6,17 +6,18 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cad_bridge.fhir import codes
 from cad_bridge.protocol.services import Site
 from cad_bridge.store.rows import Event, StoredCase
 from cad_bridge.web.board.presenters.moments import Shown, at
 from cad_bridge.web.board.presenters.outcome import Response, headline, read_response
 from cad_bridge.web.board.presenters.parts import YES_NO
+from cad_bridge.web.board.presenters.routing import routing
 from cad_bridge.web.board.presenters.sheet import Item, Sheet, Value, each, is_empty, moment, plain, worded
 from cad_bridge.web.board.presenters.states import state_words
+from cad_bridge.web.board.presenters.status_report import STATUSES, past_status, reason
 from cad_bridge.web.board.presenters.triage import priority
 from cad_bridge.web.board.presenters.words import ESCALATIONS, MESSAGES, spoken
-from cad_bridge.workflow.vocabulary import Side, UseCase
+from cad_bridge.workflow.vocabulary import VALIDATION_USE_CASES, Side, UseCase
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,10 +62,14 @@ def other_name(stored: StoredCase, site: Site) -> str:
     return service_name(site, remote)
 
 
-def who(by: str, site: Site) -> str:
-    """Who did it: a person or client by name, a service by its name, the service's own parts in words."""
+def who(by: str, site: Site, *, other: str = "") -> str:
+    """Who did it: a person or client by name, a service by its name, the service's own parts in words.
+
+    `other` is what the case's other side is called where the configuration does not name it.
+    """
     if "|" in by:
-        return service_name(site, by)
+        known = by in site.services or by in site.remotes
+        return service_name(site, by) if known or not other else other
     return {"": "the service", "delivery": "the service, delivering", "failsafe": "the failsafe"}.get(by, by)
 
 
@@ -80,7 +85,7 @@ def _step(event: Event, site: Site, other: str) -> Step:
     return Step(
         what=what,
         at=at(event.at),
-        who=who(event.by, site),
+        who=who(event.by, site, other=other),
         rule=event.rule,
         tone=tone,
         items=_told(sheet, event),
@@ -152,6 +157,10 @@ def _returned(_sheet: Sheet, event: Event, other: str) -> tuple[str, str]:
 
 
 def _completed(sheet: Sheet, event: Event, other: str) -> tuple[str, str]:
+    if event.case.get("use_case") not in VALIDATION_USE_CASES:
+        if event.data.get("dispatch_required") is False:
+            sheet.take("dispatch_required")  # our own word for "nothing is left to dispatch": nobody has decided that
+        return f"{'We have' if _is_responder(event) else other + ' has'} finished", "good"
     said = headline(event.data)
     sheet.take("dispatch_required")
     return f"Final response{' of ' + other if not _is_responder(event) else ''}: {said.text}", said.tone
@@ -192,15 +201,6 @@ def _status_told(sheet: Sheet, event: Event, other: str) -> tuple[str, str]:
     status = sheet.string("status")
     teller = "We report" if _is_responder(event) else f"{other} reports"
     return f"{teller}: {STATUSES.get(status, status)}", "good"
-
-
-STATUSES = {
-    "planned": "waiting for a resource",
-    "in-progress": "resource allocated",
-    "finished": "resource cleared",
-    "cancelled": "refused",
-}
-"""Encounter.status of a referral's receiver, in words."""
 
 
 def _failed(sheet: Sheet, _event: Event, other: str) -> tuple[str, str]:
@@ -247,32 +247,6 @@ _TELLING: dict[str, Telling] = {
 # --- everything else that an event says ------------------------------------------------------------
 
 
-def reason(label: str, value: Any) -> Item:
-    """Why a case was given back, in words and in the other side's own words."""
-    if not isinstance(value, Mapping):
-        return plain(label, value)
-    sheet = Sheet(value)
-    code, text, display = sheet.string("code"), sheet.string("text"), sheet.string("display")
-    words = _REASONS.get(code) or display or code
-    lines = tuple(Value(text=line) for line in (words, text) if line)
-    return Item(label=label, values=lines, items=sheet.rest())
-
-
-_REASONS = dict(codes.REJECTED_REASON_DISPLAYS) | {
-    "contradictory-final": "The response contradicts itself, or one that came before it"
-}
-
-
-def _status(label: str, value: Any) -> Item:
-    if not isinstance(value, Mapping):
-        return plain(label, value)
-    sheet = Sheet(value)
-    return Item(
-        label=label,
-        items=(*sheet.item("Status", "status", worded(STATUSES)), *sheet.item("Since", "at", moment), *sheet.rest()),
-    )
-
-
 def _detail(label: str, value: Any) -> Item:
     """What lies behind an escalation."""
     if not isinstance(value, Mapping):
@@ -315,9 +289,10 @@ def _told(sheet: Sheet, event: Event) -> tuple[Item, ...]:
         *sheet.item("Since", "status_at", moment),
         *sheet.item("Accepted with it", "accepted", worded(YES_NO)),
         *sheet.item("Older than what is known", "outdated", worded(YES_NO)),
-        *sheet.item("Statuses so far", "history", each(_status)),
+        *sheet.item("Statuses so far", "history", each(past_status)),
         *sheet.item("Changed", "changed", _changed),
         *sheet.item("Original triage", "triage"),
+        *sheet.item("Why it went to this service", "discovery", routing),
         *sheet.item("Behind it", "detail", _detail),
         *((plain("State then", _state_name(event, state)),) if state else ()),
         *sheet.item("By", "by"),
