@@ -30,11 +30,11 @@ _ATTRIBUTES = frozenset(
 )
 _ACTIVE = ("javascript:", "vbscript:", "data:text")
 
+# Only single characters repeat possessively: before 3.11.5 Python errs where a whole group does.
 _MARKUP = re.compile(
-    r"<!--(?:(?!--).)*+-->"
+    r"<!--[^-]*+(?:-[^-]++)*-->"
     r"|</(?P<end>[a-z][a-z0-9]*+)\s*+>"
-    r"|<(?P<start>[a-z][a-z0-9]*+)(?P<attributes>(?:\s++[a-z][a-z:]*+\s*+=\s*+(?:\"[^\"<]*+\"|'[^'<]*+'))*+)\s*+(?P<empty>/?)>",
-    re.DOTALL,
+    r"|<(?P<start>[a-z][a-z0-9]*+)(?P<attributes>(?:\s++[a-z][a-z:]*+\s*+=\s*+(?:\"[^\"<]*+\"|'[^'<]*+'))*)\s*+(?P<empty>/?)>"
 )
 _ATTRIBUTE = re.compile(r"([a-z][a-z:]*+)\s*+=\s*+(?:\"([^\"]*+)\"|'([^']*+)')")
 
