@@ -94,7 +94,7 @@ def has_duplicate_keys(raw: bytes, compact: bytes) -> bool:
     other way to lose or win a quote is to write it as an escaped code point; then the slow way decides.
     """
     if _ESCAPED_QUOTE in raw:
-        return _repeats_a_key(raw)
+        return repeats_a_key(raw)
     return raw.count(b'"') != compact.count(b'"')
 
 
@@ -114,7 +114,8 @@ def has_control_character(value: object) -> bool:
     return False
 
 
-def _repeats_a_key(raw: bytes) -> bool:
+def repeats_a_key(raw: bytes) -> bool:
+    """Whether an object in this JSON says a key twice. Raises ValueError for text that is not JSON."""
     repeated = False
 
     def note(pairs: list[tuple[str, Any]]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable
 
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
@@ -18,6 +18,7 @@ from cad_bridge.web.bars_addresses import HeadIsGet
 from cad_bridge.web.context import WebContext, context_of
 from cad_bridge.web.local import cases, discovery, events, referrals, requests, upkeep
 from cad_bridge.web.local import catalogue as services
+from cad_bridge.web.local.access import said_once
 from cad_bridge.web.problems import ProblemError, field_errors, invalid
 
 log = logging.getLogger(__name__)
@@ -50,13 +51,8 @@ def build(context: WebContext, receiver: Receiver) -> FastAPI:
     app.state.receiver = receiver
     app.include_router(bars.router, include_in_schema=False)
     app.include_router(bars_reads.router, include_in_schema=False)
-    app.include_router(requests.router, prefix="/api/v1")
-    app.include_router(referrals.router, prefix="/api/v1")
-    app.include_router(cases.router, prefix="/api/v1")
-    app.include_router(events.router, prefix="/api/v1")
-    app.include_router(discovery.router, prefix="/api/v1")
-    app.include_router(services.router, prefix="/api/v1")
-    app.include_router(upkeep.router, prefix="/api/v1")
+    for part in (requests, referrals, cases, events, discovery, services, upkeep):
+        app.include_router(part.router, prefix="/api/v1", dependencies=[Depends(said_once)])
     app.include_router(catalogue.router, include_in_schema=False)
     app.include_router(health.router, include_in_schema=False)
     board.mount(app, context)

@@ -14,7 +14,7 @@ from sqlalchemy.exc import OperationalError
 
 from cad_bridge.engine.inbound import Inbound
 from tests import messages
-from tests.service import CLINICIAN_KEY, OUR_CAS, Running, configuration, serving
+from tests.service import CLINICIAN_KEY, OUR_CAS, Running, configuration, request_body, serving
 
 Triple = tuple[int, str, str]
 PROXY = {"X-SSL-Client-Verify": "SUCCESS", "X-SSL-Client-S-DN": "CN=proxy"}
@@ -207,3 +207,25 @@ async def test_who_sends_what_is_refused_stands_in_the_log(database_url: str, ca
         assert (told["status"], told["organisation"]) == (400, "RX9")
         assert told["software"] == ("Elsewhere CAD", "7.1")
         assert told["rules"] == ["CORE-BND-01"]
+
+
+# --- the local API ---------------------------------------------------------------------------------------
+
+
+async def test_a_body_or_query_that_says_a_name_twice_is_refused(database_url: str) -> None:
+    """A JSON reader keeps the last of two values in silence: the other may be the right one."""
+    async with serving(configuration(base_url=NOWHERE), database_url, background=False) as running:
+        body = json.dumps(request_body())
+        twice = body[:-1] + ', "incident_location": ' + json.dumps(request_body()["incident_location"]) + "}"
+        for path, more in (
+            ("/validation-requests", {"content": twice, "headers": {"Content-Type": "application/json"}}),
+            ("/discovery", {"content": '{"lat": "53.8", "lon": "-1.5", "lat": "55.0"}'}),
+        ):
+            answer = await running.api("POST", path, **more)
+            assert answer.status_code == 422, answer.text
+            assert answer.json()["errors"][0]["message"].endswith("more than once")
+        asked = await running.api("GET", "/cases", params=[("state", "sent"), ("state", "pending")])
+        assert asked.json()["errors"] == [{"path": "query.state", "message": "is there more than once"}]
+        assert (await running.api("GET", "/cases")).json()["cases"] == []
+        stranger = await running.api("POST", "/validation-requests", content=twice, key="nobody")
+        assert stranger.status_code == 401

@@ -88,6 +88,7 @@ async def test_digits_tell_how_precise_a_place_is(database_url: str) -> None:
     ("method", "more"),
     [
         ("GET", {"params": {"latitude": "53.8"}}),
+        ("GET", {"params": [("lat", "53.8"), ("lat", "55.0"), ("lon", "-1.5")]}),
         ("POST", {"json": {"lat": True}}),
         ("POST", {"json": {"lat": [53.8]}}),
         ("POST", {"content": b"{"}),

@@ -12,6 +12,7 @@ from uuid import UUID
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from cad_bridge.fhir.json_text import repeats_a_key
 from cad_bridge.store import queries
 from cad_bridge.store.rows import StoredCase
 from cad_bridge.web.context import Client, WebContext, context_of
@@ -36,6 +37,28 @@ def client_of(
 
 Caller = Annotated[Client, Depends(client_of)]
 Context = Annotated[WebContext, Depends(context_of)]
+
+
+async def said_once(request: Request, client: Caller) -> None:
+    """Every name in the query, and in each object of a JSON body, stands there once.
+
+    Readers keep the last of two and say nothing of the other, which may be the right one. Raises a 422 problem.
+    """
+    del client  # asked for first: a stranger is told nothing
+    names = [name for name, _ in request.query_params.multi_items()]
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise invalid([{"path": f"query.{name}", "message": "is there more than once"} for name in repeated])
+    if await _repeats_a_name(request):
+        raise invalid([{"path": "", "message": "an object of the body says a name more than once"}])
+
+
+async def _repeats_a_name(request: Request) -> bool:
+    """Whether a JSON body does; a body that is no JSON is its route's affair."""
+    body = await request.body()
+    try:
+        return bool(body) and repeats_a_key(body)
+    except (ValueError, RecursionError):
+        return False
 
 
 def needing(*roles: str) -> Callable[..., Client]:
