@@ -12,10 +12,11 @@ from cad_bridge.discovery.catalogue.entries import CatalogueEntry
 from cad_bridge.discovery.catalogue.tokens import parse_token
 from cad_bridge.discovery.holder import BoundaryHolder
 from cad_bridge.discovery.library import BoundaryLibrary
+from cad_bridge.discovery.packaged import default_set
 from cad_bridge.discovery.query import LocationSources
 from cad_bridge.discovery.sources import location_sources
 from cad_bridge.discovery.uprn import UprnTableError
-from cad_bridge.engine.boundaries import first_index
+from cad_bridge.engine.boundaries import first_index, keep_shipped
 from cad_bridge.engine.catalogue import Configured
 from cad_bridge.settings import ConfigFile, ConfigurationError
 from cad_bridge.workflow.vocabulary import Side, UseCase
@@ -30,6 +31,11 @@ class Geography:
     library: BoundaryLibrary | None
 
 
+def opened_library(data_dir: Path) -> BoundaryLibrary:
+    """The boundary sets of a data directory, and the one that is shipped."""
+    return BoundaryLibrary(data_dir / "boundaries", shipped=default_set)
+
+
 @contextmanager
 def opened_geography(config: ConfigFile, data_dir: Path | None) -> Iterator[Geography]:
     """Boundaries of the data directory, or those that are shipped; resolvers as configured.
@@ -37,7 +43,7 @@ def opened_geography(config: ConfigFile, data_dir: Path | None) -> Iterator[Geog
     Raises:
         ConfigurationError: a file is not what it should be.
     """
-    library = BoundaryLibrary(data_dir / "boundaries") if data_dir is not None else None
+    library = opened_library(data_dir) if data_dir is not None else None
     with ExitStack() as opened:
         try:
             sources = opened.enter_context(location_sources(uprn_table=config.discovery.uprn_table))
@@ -45,6 +51,8 @@ def opened_geography(config: ConfigFile, data_dir: Path | None) -> Iterator[Geog
             raise ConfigurationError(f"discovery.uprn_table can't be used: {error}") from error
         try:
             holder = BoundaryHolder(first_index(library))
+            if library is not None:
+                keep_shipped(library)
         except (OSError, BoundarySetError) as error:
             raise ConfigurationError(f"the boundary set in force can't be used: {error}") from error
         yield Geography(holder, sources, library)

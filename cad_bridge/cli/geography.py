@@ -15,11 +15,12 @@ from cad_bridge.discovery.boundary_set import BoundarySetError
 from cad_bridge.discovery.check import DEFAULT_TOLERANCE_M2
 from cad_bridge.discovery.geofiles import BoundaryFileError, FileCrs
 from cad_bridge.discovery.library import BoundaryLibrary
-from cad_bridge.discovery.packaged import data_directory
+from cad_bridge.discovery.packaged import data_directory, default_set
 from cad_bridge.discovery.query import DiscoveryQuery, LocationSources
 from cad_bridge.discovery.sources import location_sources
 from cad_bridge.discovery.uprn import UprnTableError, import_open_uprn
 from cad_bridge.engine.boundaries import first_index
+from cad_bridge.geography import opened_library
 from cad_bridge.settings import ConfigurationError, load_config, load_settings
 
 polygons = typer.Typer(help="Boundary sets: build, check, import, list, use.", no_args_is_help=True)
@@ -27,7 +28,7 @@ uprns = typer.Typer(help="The table of Unique Property Reference Numbers.", no_a
 
 
 def _library() -> BoundaryLibrary:
-    return BoundaryLibrary(load_settings().data_dir / "boundaries")
+    return opened_library(load_settings().data_dir)
 
 
 def _index(version: str | None) -> BoundaryIndex:
@@ -56,15 +57,30 @@ def locate(
     irish: Annotated[tuple[str, str] | None, typer.Option("--irish", help="Easting and northing, Irish Grid.")] = None,
     postcode: Annotated[str | None, typer.Option(help="A postcode as a cross-check.")] = None,
     uprn: Annotated[str | None, typer.Option(help="A UPRN; looked up in the table that is configured.")] = None,
+    what3words: Annotated[str | None, typer.Option(help="A what3words address, for a resolver.")] = None,
+    uncertainty_m: Annotated[
+        float | None, typer.Option("--uncertainty-m", help="Radius that came with the position, in metres.")
+    ] = None,
     boundaries: Annotated[
         str | None, typer.Option(help="Ask this version, to explain an old decision; left out: the set in force.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Say which ambulance service is responsible for a place."""
+    if osgb and irish:
+        raise typer.BadParameter("a place lies on one grid: give --osgb or --irish")
     easting, northing = osgb or irish or (None, None)
-    crs = "osgb" if osgb else "irish" if irish else None
-    query = DiscoveryQuery(lat=lat, lon=lon, easting=easting, northing=northing, crs=crs, postcode=postcode, uprn=uprn)
+    query = DiscoveryQuery(
+        lat=lat,
+        lon=lon,
+        easting=easting,
+        northing=northing,
+        crs="osgb" if osgb else "irish" if irish else None,
+        postcode=postcode,
+        uprn=uprn,
+        what3words=what3words,
+        uncertainty_m=uncertainty_m,
+    )
     with _sources() as sources:
         answer = commands.locate(query, _index(boundaries), say=typer.echo, as_json=as_json, sources=sources)
     if answer.ast is None:
@@ -73,7 +89,7 @@ def locate(
 
 _Source = Annotated[Path, typer.Argument(exists=True, dir_okay=False)]
 _Field = Annotated[str, typer.Option("--code-field", help="The property that holds the code.")]
-_Name = Annotated[str, typer.Option(help="What the set is called.")]
+_Name = Annotated[str, typer.Option(help="What the set is called: letters, digits, hyphens.")]
 _Attribution = Annotated[str, typer.Option(help="Whom the licence asks to name.")]
 _Licence = Annotated[str, typer.Option(help="The licence of the data.")]
 _Operational = Annotated[bool, typer.Option(help="The owner says that it may be used for dispatch.")]
@@ -84,6 +100,13 @@ _Tolerance = Annotated[
 ]
 _Partial = Annotated[bool, typer.Option("--partial", help="Districts may be missing, as in a set of one region.")]
 _Crs = Annotated[FileCrs | None, typer.Option(help="Coordinate system of the file, where it does not say.")]
+
+
+def _label(name: str, attribution: str, licence: str, *, operational: bool) -> commands.SetLabel:
+    try:
+        return commands.SetLabel(name=name, attribution=attribution, licence=licence, operational=operational)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 @polygons.command("build")
@@ -101,7 +124,7 @@ def build(
     partial: _Partial = False,
 ) -> None:
     """Make a set from a district boundary file and the project's own district table."""
-    label = commands.SetLabel(name=name, attribution=attribution, licence=licence, operational=operational)
+    label = _label(name, attribution, licence, operational=operational)
     options = commands.SetOptions(
         tolerance_m2=tolerance_m2, partial=partial, picture=picture, put_in_force=put_in_force
     )
@@ -128,7 +151,7 @@ def import_(
     tolerance_m2: _Tolerance = DEFAULT_TOLERANCE_M2,
 ) -> None:
     """Make a set from finished areas: GeoJSON or GeoPackage, WGS84 or OSGB36."""
-    label = commands.SetLabel(name=name, attribution=attribution, licence=licence, operational=operational)
+    label = _label(name, attribution, licence, operational=operational)
     options = commands.SetOptions(tolerance_m2=tolerance_m2, picture=picture, put_in_force=put_in_force)
     try:
         made = commands.import_polygons(
@@ -157,12 +180,11 @@ def check(
 
 @polygons.command("list")
 def list_() -> None:
-    """Print every version that was installed here; a star marks the one in force."""
-    library = _library()
-    for version in library.versions:
-        typer.echo(f"{'*' if version == library.current_version else ' '} {version}")
-    if library.current_version is None:
-        typer.echo("* the shipped set")
+    """Print every version that can be asked or put in force; a star marks the one that answers."""
+    library, shipped = _library(), default_set().version
+    for version in sorted({*library.versions, shipped}):
+        mark = "*" if version == (library.current_version or shipped) else " "
+        typer.echo(f"{mark} {version}{' (shipped with this release)' if version == shipped else ''}")
 
 
 @polygons.command("use")

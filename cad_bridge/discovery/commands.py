@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,17 +24,27 @@ from cad_bridge.discovery.picture import draw
 from cad_bridge.discovery.query import NO_SOURCES, DiscoveryQuery, LocationSources
 
 Say = Callable[[str], None]
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetLabel:
-    """What the owner of the data says about a new set."""
+    """What the owner of the data says about a new set.
+
+    Raises:
+        ValueError: a name that can't be a directory's.
+    """
 
     name: str
     attribution: str
     licence: str
     operational: bool = False
     note: str = ""
+
+    def __post_init__(self) -> None:
+        """The name begins the version, which names a directory."""
+        if not _NAME.match(self.name):
+            raise ValueError("a name has up to 64 letters, digits, hyphens, underscores and full stops")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,11 +98,12 @@ def build_polygons(
     """Make a set from a district boundary file and the project's district table.
 
     Raises:
-        BoundaryFileError: the file can't be read, or is not in the coordinate system that it should be in.
+        BoundaryFileError: the file can't be read, is not in the coordinate system that it should be in, or has no such
+            field.
     """
     chosen = options or SetOptions()
     result = build_from_districts(
-        read_features(districts, crs),
+        read_features(districts, crs, having=code_field),
         code_field=code_field,
         table=district_table(),
         split_areas=split_areas(),
@@ -113,10 +125,11 @@ def import_polygons(
     """Make a set from a file of finished areas, one or more for each ODS code.
 
     Raises:
-        BoundaryFileError: the file can't be read, or is not in the coordinate system that it should be in.
+        BoundaryFileError: the file can't be read, is not in the coordinate system that it should be in, or has no such
+            field.
     """
     chosen = options or SetOptions()
-    features = read_features(areas, crs)
+    features = read_features(areas, crs, having=code_field)
     named = [(feature.text(code_field), feature.geometry) for feature in features]
     return _finish(build_from_areas(named, recipe=_recipe(areas, label, chosen)), library, chosen, say)
 
@@ -169,6 +182,9 @@ def _finish(result: BuildResult, library: BoundaryLibrary, options: SetOptions, 
     if result.boundaries is None:
         say("nothing was installed")
         return SetMade(None, result.report)
+    absent = sorted(set(ambulance_services()) - {code for code, _ in result.checked})
+    if absent:
+        say(f"no area for: {', '.join(absent)}")
     version = library.install(result.boundaries)
     say(f"installed: {version}")
     if options.put_in_force:

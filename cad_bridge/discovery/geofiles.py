@@ -49,23 +49,33 @@ class Feature:
         return "" if value is None else str(value).strip()
 
 
-def read_features(path: Path, crs: FileCrs | None = None) -> tuple[Feature, ...]:
-    """All features of a ``.geojson``/``.json`` or ``.gpkg`` file.
+def read_features(path: Path, crs: FileCrs | None = None, *, having: str | None = None) -> tuple[Feature, ...]:
+    """All features of a ``.geojson``/``.json`` or ``.gpkg`` file, each with a text in the field `having`.
 
     Without `crs`, GeoJSON is WGS84 (RFC 7946) unless its old ``crs`` member says otherwise, and a GeoPackage says it
     itself.
 
     Raises:
-        BoundaryFileError: unreadable, another coordinate system, or coordinates that lie nowhere near the United
-        Kingdom.
+        BoundaryFileError: unreadable, another coordinate system, coordinates that lie nowhere near the United
+        Kingdom, or a feature without that field.
     """
     found = _read_geopackage(path) if path.suffix.lower() == ".gpkg" else _read_geojson(path)
     pairs = [(Feature(properties, geometry), own) for properties, geometry, own in found]
     if not pairs:
         raise BoundaryFileError(f"{path.name} has no features")
+    if having is not None:
+        _require(having, [feature for feature, _ in pairs], path.name)
     return tuple(
         Feature(feature.properties, _to_grid(feature.geometry, crs or own, path.name)) for feature, own in pairs
     )
+
+
+def _require(field: str, features: list[Feature], name: str) -> None:
+    lacking = [number for number, feature in enumerate(features, start=1) if not feature.text(field)]
+    if lacking:
+        there = ", ".join(sorted({known for feature in features for known in feature.properties}))
+        numbers = ", ".join(str(number) for number in lacking[:10])
+        raise BoundaryFileError(f"{name}: no {field} in {len(lacking)} features ({numbers}); there are: {there}")
 
 
 def _to_grid(geometry: Any, crs: FileCrs, name: str) -> Any:

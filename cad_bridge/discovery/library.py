@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from cad_bridge.discovery.boundary_set import (
@@ -28,12 +29,14 @@ class BoundaryLibrary:
     old decision is explained with the set that it was made with.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, shipped: Callable[[], BoundarySet] | None = None) -> None:
+        """`shipped` gives the set that comes with this release: it can be asked like an installed one."""
         self._directory = directory
+        self._shipped = shipped
 
     @property
     def versions(self) -> tuple[str, ...]:
-        """All versions in the library, by name."""
+        """All versions that were installed, by name."""
         return tuple(sorted(file.parent.name for file in self._directory.glob(f"*/{MANIFEST_FILE}")))
 
     @property
@@ -47,8 +50,12 @@ class BoundaryLibrary:
     def install(self, boundaries: BoundarySet) -> str:
         """Add a set under its version, without putting it in force; twice is as once. Gives the version."""
         version = boundaries.version
-        if version not in self.versions:
-            save_set(boundaries, self._directory / version)
+        try:
+            if version not in self.versions:
+                save_set(boundaries, self._directory / version)
+        except OSError:
+            if version not in self.versions:  # another process was quicker with the same set
+                raise
         return version
 
     def put_in_force(self, version: str) -> None:
@@ -58,7 +65,7 @@ class BoundaryLibrary:
             UnknownVersionError: it is not in the library.
             BoundarySetError: its files are not what its manifest promises.
         """
-        self.load(version)
+        self.install(self.load(version))
         draft = self._directory / f".{_CURRENT_FILE}-{os.getpid()}"
         with draft.open("w", encoding="utf-8") as file:
             file.write(f"{version}\n")
@@ -70,12 +77,18 @@ class BoundaryLibrary:
         """A set by its version, verified.
 
         Raises:
-            UnknownVersionError: it is not in the library.
+            UnknownVersionError: it is neither in the library nor the one that is shipped.
             BoundarySetError: its files are not what its manifest promises.
         """
         if version not in self.versions:
-            raise UnknownVersionError(f"no boundary set {version}")
+            return self._load_shipped(version)
         boundaries = load_set(self._directory / version)
         if boundaries.version != version:
             raise MalformedSetError(f"{version}: the directory holds another version")
         return boundaries
+
+    def _load_shipped(self, version: str) -> BoundarySet:
+        shipped = self._shipped() if self._shipped is not None else None
+        if shipped is None or shipped.version != version:
+            raise UnknownVersionError(f"no boundary set {version}")
+        return shipped

@@ -25,6 +25,17 @@ def first_index(library: BoundaryLibrary | None) -> BoundaryIndex:
     return BoundaryIndex(library.load(version) if library is not None and version is not None else default_set())
 
 
+def keep_shipped(library: BoundaryLibrary) -> None:
+    """Keep the shipped set where it answers: the next release may bring another, and an old decision must still be
+    explained with the set that it was made with."""
+    if library.current_version is not None:
+        return
+    try:
+        library.install(default_set())
+    except OSError:
+        log.warning("the shipped boundary set can't be kept in the data directory", exc_info=True)
+
+
 class BoundaryWatch:
     """Follows the library's pointer to the set in force, which another process moves (`cad-bridge polygons`).
 

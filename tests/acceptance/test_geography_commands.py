@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from cad_bridge.cli.main import app
 from cad_bridge.discovery.library import BoundaryLibrary
+from cad_bridge.discovery.packaged import default_set
 from tests.unit.discovery.ground import ground
 
 LABEL = ["--code-field", "code", "--name", "mine", "--attribution", "me", "--licence", "mine"]
@@ -94,6 +95,24 @@ def test_tolerance_lets_an_overlap_pass(tmp_path: Path, data_dir: Path) -> None:
     assert "(RX8)" in run("locate", "--osgb", "435000", "435000").output
 
 
+def test_a_field_or_a_name_that_cannot_be_is_said_before_anything_is_made(tmp_path: Path, data_dir: Path) -> None:
+    file = geojson(tmp_path / "areas.geojson", ("RX8", (430_000, 430_000, 440_000, 440_000)))
+    other_field = ["--code-field", "ods", *LABEL[2:]]
+    other_name = [*LABEL[:2], "--name", "../outside", *LABEL[4:]]
+    for words, told in ((other_field, "no ods in 1 features (1); there are: code"), (other_name, "a name has up to")):
+        result = run("polygons", "import", str(file), *words, "--crs", "osgb")
+        assert result.exit_code == 2
+        assert told in " ".join(result.output.replace("│", " ").split())
+    assert not data_dir.exists()
+
+
+def test_an_import_names_the_services_that_have_no_area(tmp_path: Path) -> None:
+    file = geojson(tmp_path / "areas.geojson", ("RX8", (430_000, 430_000, 440_000, 440_000)))
+    result = run("polygons", "import", str(file), *LABEL, "--crs", "osgb")
+    assert result.exit_code == 0, result.output
+    assert "no area for: NIAS, R1F, RRU, RT4, RX6, RX7, RX9" in result.output
+
+
 def test_partial_lets_districts_be_missing(tmp_path: Path) -> None:
     file = geojson(tmp_path / "leeds.geojson", ("E08000035", (430_000, 430_000, 440_000, 440_000)))
     command = ["polygons", "build", str(file), *LABEL, "--crs", "osgb"]
@@ -112,7 +131,8 @@ def test_a_set_with_a_changed_file_is_refused(tmp_path: Path) -> None:
 
 def test_an_earlier_set_explains_an_old_decision_and_can_be_gone_back_to(data_dir: Path) -> None:
     library = BoundaryLibrary(data_dir / "boundaries")
-    assert run("polygons", "list").output == "* the shipped set\n"
+    shipped = default_set().version
+    assert run("polygons", "list").output == f"* {shipped} (shipped with this release)\n"
     everything = {"AAA": shapely.box(400_000, 300_000, 440_000, 320_000)}
     before, after = library.install(ground()), library.install(ground(name="later", areas=everything))
     assert run("polygons", "use", before).output == f"in force: {before}\n"
@@ -120,11 +140,36 @@ def test_an_earlier_set_explains_an_old_decision_and_can_be_gone_back_to(data_di
     place = ["locate", "--osgb", "430001", "310001"]
     assert "(AAA)" in run(*place).output
     assert "(BBB)" in run(*place, "--boundaries", before).output
-    assert run("polygons", "list").output == "".join(
-        f"{'*' if version == after else ' '} {version}\n" for version in library.versions
-    )
+    assert run("polygons", "list").output.splitlines() == [
+        f"  {shipped} (shipped with this release)",
+        *(f"{'*' if version == after else ' '} {version}" for version in library.versions),
+    ]
     assert run("polygons", "use", before).exit_code == 0
     assert library.current_version == before
+
+
+def test_the_shipped_set_is_a_version_like_any_other(data_dir: Path) -> None:
+    library, shipped = BoundaryLibrary(data_dir / "boundaries"), default_set().version
+    library.put_in_force(library.install(ground()))
+    leeds = ["locate", "53.7975", "-1.5436"]
+    assert run(*leeds).exit_code == 1
+    assert "(RX8)" in run(*leeds, "--boundaries", shipped).output
+    assert run("polygons", "use", shipped).output == f"in force: {shipped}\n"
+    assert "(RX8)" in run(*leeds).output
+    assert library.current_version in library.versions
+
+
+def test_a_place_lies_on_one_grid_only() -> None:
+    result = run("locate", "--osgb", "430160", "433562", "--irish", "333900", "374400")
+    assert result.exit_code == 2
+    assert "--osgb or --irish" in result.output
+
+
+def test_everything_that_the_api_takes_is_taken() -> None:
+    leeds = ["locate", "53.7975", "-1.5436"]
+    assert "what3words-unresolved" in run(*leeds, "--what3words", "limit.broom.flip").output
+    assert run(*leeds, "--uncertainty-m", "50000").output.startswith("ambiguous")
+    assert "uncertainty-absurd" in run(*leeds, "--uncertainty-m", "nan").output
 
 
 @pytest.mark.parametrize("command", [["polygons", "use", "nothing"], ["locate", "53.8", "-1.5", "--boundaries", "no"]])

@@ -11,7 +11,7 @@ import pytest
 from cad_bridge.discovery.boundary_set import BoundarySetError
 from cad_bridge.discovery.holder import BoundaryHolder
 from cad_bridge.discovery.library import BoundaryLibrary
-from cad_bridge.engine.boundaries import BoundaryWatch, first_index
+from cad_bridge.engine.boundaries import BoundaryWatch, first_index, keep_shipped
 from tests.unit.discovery.ground import ground
 
 
@@ -31,6 +31,31 @@ def other(library: BoundaryLibrary) -> str:
 def test_the_shipped_set_is_in_force_where_none_was_chosen(tmp_path: Path) -> None:
     assert first_index(None).version == first_index(BoundaryLibrary(tmp_path)).version
     assert first_index(None).version.startswith("default-")
+
+
+def test_the_shipped_set_is_kept_where_it_answers(tmp_path: Path) -> None:
+    """The next release may ship another; an old decision is explained with this one."""
+    library = BoundaryLibrary(tmp_path)
+    keep_shipped(library)
+    assert library.versions == (first_index(library).version,)
+    assert library.current_version is None
+
+
+def test_the_shipped_set_is_not_kept_where_another_answers(library: BoundaryLibrary) -> None:
+    before = library.versions
+    keep_shipped(library)
+    assert library.versions == before
+
+
+def test_a_service_starts_where_the_shipped_set_cannot_be_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def read_only(*_: object) -> str:
+        raise PermissionError
+
+    monkeypatch.setattr(BoundaryLibrary, "install", read_only)
+    keep_shipped(BoundaryLibrary(tmp_path))
+    assert "can't be kept" in caplog.text
 
 
 async def test_a_look_that_finds_nothing_new_changes_nothing(library: BoundaryLibrary) -> None:
