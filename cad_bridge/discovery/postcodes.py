@@ -11,6 +11,9 @@ from cad_bridge.discovery.crs import GridPoint
 from cad_bridge.discovery.query import ResolvedPlace
 
 _OUTWARD = r"[A-Z]{1,2}[0-9][0-9A-Z]?"
+_NORTHERN_IRELAND = ResolvedPlace(GridPoint(90_000.0, 531_500.0), 90_000.0)
+"""All of it and nothing else has postcodes that begin with BT. Where each lies is under a narrower licence."""
+
 _FULL = re.compile(rf"({_OUTWARD})([0-9][A-Z]{{2}})\Z")
 _OUTWARD_ONLY = re.compile(rf"{_OUTWARD}\Z")
 
@@ -33,7 +36,9 @@ class OutwardCodes:
     def place_of_postcode(self, postcode: str) -> ResolvedPlace | None:
         """The middle of the outward code's area and its radius; None for an unknown or malformed postcode."""
         outward = outward_code(postcode)
-        return None if outward is None else self.places.get(outward)
+        if outward is None:
+            return None
+        return _NORTHERN_IRELAND if outward.startswith("BT") else self.places.get(outward)
 
 
 def read_outward_codes(text: str) -> OutwardCodes:

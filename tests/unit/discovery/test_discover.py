@@ -242,7 +242,6 @@ def test_sources_apart_with_one_service_are_answered_and_told(default_index: Bou
         ("LS1 4AP", LocationSources(), "postcode-unchecked"),
         ("ZZ99 9ZZ", POSTCODES, "postcode-unknown"),
         ("nonsense", POSTCODES, "postcode-unknown"),
-        ("BT1 5GS", POSTCODES, "postcode-unknown"),
     ],
 )
 def test_a_postcode_that_can_t_be_checked_is_said(
@@ -251,6 +250,17 @@ def test_a_postcode_that_can_t_be_checked_is_said(
     answer = discover(DiscoveryQuery(**LEEDS, postcode=postcode), default_index, sources=sources)
     assert answer.outcome is Outcome.FOUND
     assert code in codes(answer)
+
+
+def test_a_postcode_of_northern_ireland_is_compared(default_index: BoundaryIndex) -> None:
+    belfast = {"easting": "333900", "northing": "374400", "crs": "irish"}
+    agreed = discover(DiscoveryQuery(**belfast, postcode="BT1 5GS"), default_index, sources=POSTCODES)
+    assert agreed.outcome is Outcome.FOUND
+    assert "sources-agree" in codes(agreed)
+    elsewhere = discover(DiscoveryQuery(**LEEDS, postcode="BT1 5GS"), default_index, sources=POSTCODES)
+    assert elsewhere.outcome is Outcome.REJECTED
+    alone = discover(DiscoveryQuery(postcode="BT1 5GS"), default_index, sources=POSTCODES)
+    assert (alone.outcome, alone.ast and alone.ast.ods_code) == (Outcome.AMBIGUOUS, "NIAS")
 
 
 def test_a_postcode_alone_locates_with_its_radius(default_index: BoundaryIndex) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cad_bridge.discovery.crs import GridPoint
-from cad_bridge.discovery.packaged import outward_codes
+from cad_bridge.discovery.packaged import default_set, outward_codes
 from cad_bridge.discovery.postcodes import outward_code, read_outward_codes
 from cad_bridge.discovery.query import ResolvedPlace
 from cad_bridge.discovery.uprn import UPRN_RADIUS_M, UprnTable, UprnTableError, import_open_uprn, lookup_uprn
@@ -49,12 +50,23 @@ def test_an_outward_code_s_place() -> None:
     assert table.place_of_postcode("?") is None
 
 
-def test_the_shipped_table_covers_great_britain_only() -> None:
+def test_the_shipped_table_covers_great_britain() -> None:
     table = outward_codes()
     assert len(table.places) > 2800
-    assert table.place_of_postcode("BT1 5GS") is None
+    assert not [outward for outward in table.places if outward.startswith("BT")]
     for postcode in ("ZE1 0AA", "TR21 0AA", "CF10 1AA", "SW1A 1AA"):
         assert table.place_of_postcode(postcode) is not None
+
+
+def test_a_postcode_of_northern_ireland_is_anywhere_in_it_and_nowhere_else() -> None:
+    place = outward_codes().place_of_postcode("BT1 5GS")
+    assert place is not None
+    boundaries = default_set()
+    areas = dict(zip((each.ods_code for each in boundaries.services), boundaries.areas, strict=True))
+    reach = shapely.Point(place.point.easting, place.point.northing).buffer(place.radius_m, quad_segs=64)
+    assert shapely.difference(areas["NIAS"], reach.buffer(250)).area < 1_000_000
+    for ods_code in ("SAS", "RX7", "RT4"):
+        assert shapely.intersection(areas[ods_code], reach).area / areas[ods_code].area < 0.02, ods_code
 
 
 @pytest.mark.parametrize(
