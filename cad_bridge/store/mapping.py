@@ -42,6 +42,7 @@ _CASE = (
     "unread_update",
     "pending_final",
     "claimed_by",
+    "duplicate_of",
     "cancel_on_breach",
     "dispatch_duty",
     "status_history",

@@ -94,6 +94,7 @@ class CaseRow(SQLModel, table=True):
     discovery: dict[str, Any] | None = _json(nullable=True)
     """Why the referral went where it went, or where its receiver plots the incident."""
     claimed_by: str | None = _text(nullable=True)
+    duplicate_of: str | None = _text(nullable=True)
     created_at: datetime = _time()
     updated_at: datetime = _time()
 

@@ -49,6 +49,9 @@ class Case:
     """The clinician of ours who has taken the case on, so that no two work on it unknowingly."""
     pending_final: Mapping[str, Any] | None = None
     """A final response that waits for the EOC clinical hub: its facts as JSON, until the review has decided."""
+    duplicate_of: str | None = None
+    """The CAD case that the responder raised over ITK for the same patient, as soon as a final response names it
+    (APP4-VS-23): in time or late, for two live cases of one patient have to be merged by a person."""
     cancel_on_breach: bool = False
     """Whether the responder wants to be told by cancellation when the failsafe has taken the case back."""
 

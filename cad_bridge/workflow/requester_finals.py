@@ -73,16 +73,26 @@ def _late_final(turn: Turn, case: Case, command: commands.FinalReceived) -> Outc
     """Kept and shown, never acted on by itself; a higher priority than the one acted on escalates anew."""
     would_be, guessed = _take_outcome(case, command)
     told = late(turn, {"response": "final"} | _final_data(command, would_be, guessed=guessed))
+    linked = {"new_cad_id": command.new_cad_id} if command.new_cad_id is not None else {}
     # A contradictory one counts as asking for dispatch, late as well as in time: the safer of its two readings.
     asks_for_dispatch = command.dispatch_required or command.contradictory
-    if not (asks_for_dispatch and command.arp is not None and command.arp.raises(case.arp)):
-        return case, told
-    return would_be, (*told, escalate(turn, EscalationReason.PRIORITY_RAISED, data={"arp": command.arp}))
+    if asks_for_dispatch and command.arp is not None and command.arp.raises(case.arp):
+        return would_be, (*told, escalate(turn, EscalationReason.PRIORITY_RAISED, data={"arp": command.arp} | linked))
+    return case, (*told, *_second_case(turn, linked))
+
+
+def _second_case(turn: Turn, linked: dict[str, str]) -> tuple[Effect, ...]:
+    """A late response names a CAD case that nobody here knew of: of two live cases two ambulances would come."""
+    new = linked.get("new_cad_id")
+    if new in {None, turn.before.duplicate_of} or turn.before.state == states.CLOSED:
+        return ()
+    return (escalate(turn, EscalationReason.SECOND_CASE, key=f"second-case:{new}", data=linked),)
 
 
 def final(turn: Turn) -> Outcome:
     command = cast(commands.FinalReceived, turn.command)
     case, proof = prove_delivery(turn, command.remote_case_number)
+    case = case.evolve(duplicate_of=command.new_cad_id or case.duplicate_of)
     if not turn.moved:
         case, effects = _late_final(turn, case, command)
         return case, (*proof, *effects)

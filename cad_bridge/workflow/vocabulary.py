@@ -130,6 +130,7 @@ class EscalationReason(StrEnum):
     REJECTED = "rejected"
     CONTRADICTORY_FINAL = "contradictory-final"
     PRIORITY_RAISED = "priority-raised"
+    SECOND_CASE = "second-case"
     UNDELIVERABLE = "undeliverable"
     DELIVERY_UNKNOWN = "delivery-unknown"
     DISPATCH_OVERDUE = "dispatch-overdue"

@@ -8,7 +8,6 @@ from typing import Any
 
 from cad_bridge.engine.apply import as_json
 from cad_bridge.store.rows import Escalation, StoredCase, StoredMessage, Subscription
-from cad_bridge.workflow.vocabulary import Side
 
 
 def case_view(stored: StoredCase, escalations: Iterable[Escalation] = ()) -> dict[str, Any]:
@@ -42,7 +41,7 @@ def case_view(stored: StoredCase, escalations: Iterable[Escalation] = ()) -> dic
             "claimed_by": case.claimed_by,
             "unread_update": case.unread_update,
             "issued_ids": conversation.issued_ids,
-            "duplicate_of": _duplicate_of(stored),
+            "duplicate_of": case.duplicate_of,
         }
     )
     return view | {
@@ -52,12 +51,6 @@ def case_view(stored: StoredCase, escalations: Iterable[Escalation] = ()) -> dic
         "discovery": stored.discovery,
         "escalations": [escalation_view(item) for item in escalations],
     }
-
-
-def _duplicate_of(stored: StoredCase) -> str | None:
-    """The CAD case that an ITK request of the responder's made: ours is its duplicate (APP4-VS-23)."""
-    told: str | None = (stored.outcome or {}).get("new_cad_id")
-    return told if stored.case.side is Side.REQUESTER else None
 
 
 def escalation_view(escalation: Escalation) -> dict[str, Any]:

@@ -357,9 +357,22 @@ def test_a_clock_start_that_does_not_count_is_shown_beside_the_one_that_does() -
 
 
 def test_a_new_cad_case_marks_this_one_as_its_duplicate() -> None:
-    page = page_of(outcome=outcome(new_cad_id="S7018"), state="dispatch_required")
+    page = page_of(outcome=outcome(new_cad_id="S7018"), state="dispatch_required", duplicate_of="S7018")
     assert "New CAD case S7018" in page.one(id_="case-response").text
     assert "New CAD case S7018: mark this one as its duplicate." in page.one(id_="case-head").text
+
+
+@pytest.mark.req("APP4-VS-23")
+def test_a_new_cad_case_that_was_named_late_marks_this_one_as_well() -> None:
+    page = page_of(state="dispatched", duplicate_of="S7018")
+    assert "New CAD case S7018: mark this one as its duplicate." in page.one(id_="case-head").text
+
+
+@pytest.mark.req("APP4-VS-23")
+@pytest.mark.parametrize(("arp", "asked"), [("C1", True), ("C2", True), ("C3", False), ("HCP2", False)])
+def test_an_upgrade_without_its_new_cad_case_asks_for_the_link(arp: str, asked: bool) -> None:
+    head = page_of(outcome=outcome(arp=arp), state="dispatch_required").one(id_="case-head").text
+    assert ("The upgrade names no new CAD case" in head) is asked
 
 
 @pytest.mark.req("APP4-VS-28", "HAZ-H08-03")

@@ -23,11 +23,14 @@ REJECTION = commands.RejectionReceived(reason_code="FC", reason_text="No answer"
 CLOSING = final()
 DISPATCHING = final(dispatch_required=True, arp=Priority.C3)
 RAISING = final(dispatch_required=True, arp=Priority.C2, clock_start=NOW)
+ITK = final(dispatch_required=True, arp=Priority.C3, new_cad_id="YAS-ITK-77")
+DISPATCH = commands.Dispatch(by="Dot")
 ACKNOWLEDGED = commands.RequestAcknowledged(remote_case_number="CAS-1")
 CANCEL = commands.Cancel(reason="Called back")
 UPDATE = commands.Update(
     changed=("triage",), arp=Priority.C3, clock_start=NOW - timedelta(minutes=5), breach_at=NOW + timedelta(hours=2)
 )
+CANCEL_REFUSED = commands.CancellationRefused(attempts=1, last_error="It is no longer current there.")
 UPDATE_REFUSED = commands.UpdateRefused(attempts=1, last_error="It is no longer current there.")
 UPDATE_TAKEN = commands.UpdateConfirmed(breach_at=UPDATE.breach_at)
 
@@ -64,11 +67,23 @@ STORIES = (
         ("case.returned",),
         ("contradictory-final",),
     ),
+    Story("Final after a rejection", (REJECTION, CLOSING), "returned", ("response.late",)),
+    Story("Final after a rejection", (REJECTION, RAISING), "returned", ("response.late",), ("priority-raised",)),
+    Story("Final after the resource went", (DISPATCH, CLOSING), "dispatched", ("response.late",)),
+    Story("Final after the resource went", (DISPATCH, ITK), "dispatched", ("response.late",), ("second-case",)),
+    Story("Final after the resource went", (DISPATCH, RAISING), "dispatched", ("response.late",), ("priority-raised",)),
     Story("Rejection after a final with dispatch", (DISPATCHING, REJECTION), "dispatch_required", ("response.late",)),
     Story("Response to a cancelled request", (CANCEL, INTERIM), "cancelled", ("response.late",)),
     Story("Response to a cancelled request", (CANCEL, CLOSING), "cancelled", ("response.late",)),
     Story("Response to a cancelled request", (CANCEL, REJECTION), "cancelled", ("response.late",)),
     Story("Response to a cancelled request", (CANCEL, RAISING), "cancelled", ("response.late",), ("priority-raised",)),
+    Story(
+        "Cancellation crossing a final",
+        (CANCEL, CLOSING, CANCEL_REFUSED),
+        "cancelled",
+        ("delivery.failed",),
+        ("cancellation-refused",),
+    ),
     Story("Update crossing an interim", (UPDATE, INTERIM, UPDATE_TAKEN), "in_progress", ("case.updated",)),
     Story(
         "Update crossing an interim",

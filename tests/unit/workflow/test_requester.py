@@ -277,6 +277,38 @@ def test_a_late_final_that_raises_the_priority_escalates_anew(state: str) -> Non
     assert _told(decision) == [EventType.RESPONSE_LATE]
 
 
+def itk(arp: Priority = Priority.C2) -> commands.FinalReceived:
+    return final(dispatch_required=True, arp=arp, new_cad_id="YAS-ITK-77")
+
+
+@pytest.mark.parametrize("state", ["pending", "in_progress", "completed", "returned", "dispatch_required", *ENDED])
+@pytest.mark.req("APP4-VS-23")
+def test_a_final_links_the_case_that_came_over_itk_in_time_or_late(state: str) -> None:
+    decision = _decide(requester_case(state=state), itk())
+    assert decision.case.duplicate_of == "YAS-ITK-77"
+    told = [tell.data for tell in decision.of(Tell) if "outcome" in tell.data]
+    assert [data["new_cad_id"] for data in told] == ["YAS-ITK-77"]
+
+
+@pytest.mark.parametrize("state", ["breached", "dispatched", "cancelled", "returned", "dispatch_required"])
+def test_a_late_final_with_a_second_case_is_looked_at_by_a_person_once(state: str) -> None:
+    case = requester_case(state=state, arp=Priority.C2)
+    first = _decide(case, itk())
+    assert [(one.reason, one.data) for one in first.of(Escalate)] == [
+        (EscalationReason.SECOND_CASE, {"new_cad_id": "YAS-ITK-77"})
+    ]
+    assert first.case.arp is Priority.C2
+    assert _reasons(_decide(first.case, itk())) == []
+    raised = _decide(requester_case(state=state), itk())
+    assert [one.data for one in raised.of(Escalate)] == [{"arp": Priority.C2, "new_cad_id": "YAS-ITK-77"}]
+
+
+def test_a_closed_case_is_linked_and_nobody_is_called_to_merge_it() -> None:
+    decision = _decide(requester_case(state="closed", arp=Priority.C2), itk())
+    assert decision.case.duplicate_of == "YAS-ITK-77"
+    assert _reasons(decision) == []
+
+
 @pytest.mark.parametrize("state", ["completed", *ENDED])
 @pytest.mark.req("APP4-VS-31")
 def test_a_late_interim_moves_nothing_back(state: str) -> None:

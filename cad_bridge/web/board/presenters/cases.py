@@ -11,7 +11,6 @@ from cad_bridge.protocol.services import Site
 from cad_bridge.store.board import ArmedDeadline
 from cad_bridge.store.rows import Escalation, Event, StoredCase
 from cad_bridge.web.board.presenters.moments import Countdown, Shown, at, countdown, left
-from cad_bridge.web.board.presenters.outcome import new_cad_id
 from cad_bridge.web.board.presenters.place import holding, place_line
 from cad_bridge.web.board.presenters.safety import Tag, tags
 from cad_bridge.web.board.presenters.sheet import Item, Sheet
@@ -26,7 +25,7 @@ from cad_bridge.web.board.presenters.words import (
     spoken,
 )
 from cad_bridge.workflow.case import Case
-from cad_bridge.workflow.vocabulary import DeadlineKind, Duty, Side, UseCase
+from cad_bridge.workflow.vocabulary import DeadlineKind, Duty, Priority, Side, UseCase
 
 Deadlines = Mapping[str, datetime]
 """Armed deadlines of one case: due time by kind."""
@@ -107,8 +106,19 @@ def case_row(stored: StoredCase, *, site: Site, deadlines: Deadlines, now: datet
 
 
 def _advice(words: str, stored: StoredCase) -> str:
-    new = new_cad_id(stored.outcome)
-    return f"{words} New CAD case {new}: mark this one as its duplicate." if new else words
+    """With the case that the responder raised over ITK, or that one was not named (APP4-VS-23, X-47)."""
+    if stored.case.duplicate_of is not None:
+        return f"{words} New CAD case {stored.case.duplicate_of}: mark this one as its duplicate."
+    if stored.case.side is Side.REQUESTER and _is_upgrade(stored):
+        return f"{words} The upgrade names no new CAD case: look for the one that came over ITK, and link it."
+    return words
+
+
+def _is_upgrade(stored: StoredCase) -> bool:
+    """Whether a final response raised the case to C1 or C2, which its responder asks for over ITK as well."""
+    outcome, case = stored.outcome or {}, stored.case
+    said, asked = Priority.parse(outcome.get("arp")), Priority.parse(case.triage.get("arp"))
+    return case.use_case.is_validation and said in {Priority.C1, Priority.C2} and said.raises(asked)
 
 
 _OTHERS_DUE = (
@@ -328,6 +338,7 @@ def _behind(escalation: Escalation) -> tuple[Item, ...]:
         *sheet.item("What happened", "last_error"),
         *sheet.item("Tries", "attempts"),
         *sheet.item("Priority (ARP) now", "arp"),
+        *sheet.item("New CAD case", "new_cad_id"),
         *sheet.item("Feedback", "feedback", reason),
         *sheet.item("Came from", "came_from"),
         *sheet.rest(),

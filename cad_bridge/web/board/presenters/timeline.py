@@ -257,6 +257,7 @@ def _detail(label: str, value: Any) -> Item:
         items=(
             *sheet.item("Reason", "rejection", reason),
             *sheet.item("Priority (ARP)", "arp", priority),
+            *sheet.item("New CAD case", "new_cad_id"),
             *sheet.item("Feedback", "feedback", reason),
             *sheet.item("Came from", "came_from"),
             *sheet.item("What happened", "last_error"),

@@ -36,6 +36,10 @@ ESCALATIONS = {
         "Treat the case as needing an ambulance until somebody has decided; phone {other}.",
     ),
     "priority-raised": ("A late answer raises the priority", "Upgrade the response that is going, or dispatch now."),
+    "second-case": (
+        "A late answer names a second CAD case",
+        "{other} has raised it over ITK for the same patient: merge the two, so that one ambulance goes.",
+    ),
     "undeliverable": ("Could not be delivered", "The case never left us: dispatch, or hand over by phone."),
     "delivery-unknown": ("Not known whether it arrived", "Keep the case on dispatch. It is still being sent."),
     "dispatch-overdue": ("Nothing dispatched in time", "Dispatch now, or close the case with the CAD."),
