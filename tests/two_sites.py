@@ -56,7 +56,7 @@ async def two_sites(
 
     With `strict` every service on both sides refuses what it could have understood.
     """
-    port = _free_port()
+    port = free_port()
     other = _responder_configuration(base_url=f"http://127.0.0.1:{port}/FHIR/R4")
     async with serving(_strictly(other, strict=strict), responder_database) as responder:
         remote = [{"id": id_, "ods_code": "RYE", "name": "Other"} for id_ in ANSWERED_BY.values()]
@@ -85,7 +85,7 @@ def _responder_configuration(*, base_url: str) -> ConfigFile:
     )
 
 
-def _free_port() -> int:
+def free_port() -> int:
     """Below the range that the system gives to outgoing connections: one of those could take it before we listen."""
     for port in random.sample(range(20_000, 32_000), 100):
         with suppress(OSError), socket.create_server(("127.0.0.1", port)):

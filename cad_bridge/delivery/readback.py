@@ -52,10 +52,14 @@ class ReadBefore:
         return Checked(parcel=await self._prepare(parcel, called.body or b""))
 
     async def _prepare(self, parcel: Parcel, current: bytes) -> Parcel:
-        """A cancellation is made anew on the version just read (CORE-UPD-11); then every try sends the same bytes."""
-        body = parcel.body
+        """A cancellation is made anew on the version just read (CORE-UPD-11), an update takes the ids issued meanwhile.
+
+        Then every try sends the same bytes.
+        """
         if parcel.kind == MessageKind.CANCELLATION:
             body = await self._engine.cancellation_on(parcel.case_id, parcel.body, current)
+        else:
+            body = await self._engine.update_now(parcel.case_id, parcel.body)
         async with self._engine.database.begin() as connection:
             changed = body if body != parcel.body else None
             await claims.mark_checked(connection, parcel, at=self._engine.now(), body=changed)

@@ -12,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from cad_bridge.engine.apply import Application
 from cad_bridge.engine.discovery import Discovery
 from cad_bridge.engine.messages import MessageWriter, needs_request
-from cad_bridge.engine.referral_messages import without_own_updates
+from cad_bridge.engine.referral_messages import is_made_elsewhere, without_own_updates
+from cad_bridge.fhir.echo import with_ids_since_issued
 from cad_bridge.protocol.services import Site
 from cad_bridge.store import queries
 from cad_bridge.store.rows import Loaded, StoredCase
@@ -117,6 +118,14 @@ class Engine:
         work.save_case(stored)
         await self.apply(work, stored, decision, before=loaded, by=command.by, now=now)
         return Handled(stored=stored, decision=decision)
+
+    async def update_now(self, case_id: UUID, body: bytes) -> bytes:
+        """A queued update with the ids that were issued while it waited; a CAD's own message stays as it is."""
+        stored = await queries.case_by_id(self.database, case_id)
+        assert stored is not None, "a queued message belongs to a case"
+        if is_made_elsewhere(stored.conversation):
+            return body
+        return with_ids_since_issued(body, stored.conversation.issued_ids)
 
     async def cancellation_on(self, case_id: UUID, body: bytes, current: bytes) -> bytes:
         """A queued cancellation made anew on the version of the request that was just read back."""

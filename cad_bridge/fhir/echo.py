@@ -47,6 +47,19 @@ def with_ids(entries: Iterable[Entry], issued_ids: Mapping[str, str]) -> Iterato
         yield entry if issued is None else Entry(entry.full_url, with_id(entry.resource, issued))
 
 
+def with_ids_since_issued(raw: bytes, issued_ids: Mapping[str, str]) -> bytes:
+    """A message of ours with the ids that have been issued since it was made; the same bytes where it has them all.
+
+    Raises ValueError if `raw` is not a JSON object.
+    """
+    bundle = parse_verbatim(raw)
+    entries = verbatim_entries(bundle)
+    if all(issued_ids.get(entry.full_url) in {None, entry.resource.get("id")} for entry in entries):
+        return raw
+    named = [{"fullUrl": url, "resource": resource} for url, resource in with_ids(entries, issued_ids)]
+    return orjson.dumps({**bundle, "entry": named})
+
+
 def with_id(resource: Mapping[str, Any], issued: str) -> Json:
     """The resource with that id, in the usual place."""
     rest = {name: value for name, value in resource.items() if name not in {"resourceType", "id"}}

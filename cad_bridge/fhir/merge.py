@@ -64,12 +64,15 @@ def merge_update(
 def _take_triage_system(stand: dict[str, Json], update: Json, *, replacing: bool) -> None:
     """The triage system stands in the MessageHeader, and goes with the CarePlan: a call may be triaged after referral.
 
-    An update that names none takes none away.
+    An update that names none takes none away, but for triage anew by a clinician without a system (APP6-REF-13).
     """
     named = next((r.get("extension") for _, r in verbatim_entries(update) if _is_header(r)), None)
+    by_clinician = replacing and any("author" in r for r in stand.values() if r.get("resourceType") == "CarePlan")
     for full_url, held in stand.items():
         if named and _is_header(held) and (replacing or "extension" not in held):
             stand[full_url] = {**held, "extension": named}
+        elif not named and by_clinician and _is_header(held):
+            stand[full_url] = {name: value for name, value in held.items() if name != "extension"}
 
 
 def _is_header(resource: Json) -> bool:

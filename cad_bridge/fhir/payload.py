@@ -39,7 +39,9 @@ _TOLERATED = frozenset(words("PAY-CP-14 PAY-SR-11 PAY-SR-15 PAY-SR-29 PAY-SR-37"
 """An untriaged call has no plan yet (V20); of a category only the code counts (S10)."""
 _TOLERATED_IN_CANCELLATION = frozenset(words("PAY-SR-01 PAY-SR-05 PAY-SR-18 PAY-SR-20 PAY-SR-30 PAY-SR-31"))
 """A cancellation needs an id or fullUrl, status, category and patient; the rest of the table is not meant (X-32)."""
-_RETRACTIONS = frozenset(words("PAY-FLG-05 PAY-FSS-05 PAY-OBS-05 PAY-QSR-07 PAY-PRC-05 PAY-COM-05"))
+_RETRACTIONS = frozenset(
+    words("PAY-FLG-05 PAY-FSS-05 PAY-OBS-05 PAY-QSR-07 PAY-PRC-05 PAY-COM-05 PAY-CND-05 PAY-CND-06")
+)
 """The tables fix a status and know of no way to take a statement back; an update that does is understood all the same:
 refused whole, it would leave the receiver with what was withdrawn and without what is new."""
 _CONTACTS = frozenset(f"PAY-PAT-{number:02}" for number in range(5, 13))

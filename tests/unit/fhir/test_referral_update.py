@@ -126,6 +126,20 @@ def test_what_is_withdrawn_is_gone_at_the_receiver() -> None:
     assert "clinicalStatus" not in only(after, "Condition")
 
 
+@pytest.mark.req("APP6-REF-13")
+@pytest.mark.parametrize(("clinician", "system"), [(True, None), (False, "NHS Pathways")])
+def test_triage_anew_by_a_clinician_alone_is_no_longer_that_of_the_system(clinician: bool, system: str | None) -> None:
+    practitioner = mutual_aid().practitioner.model_dump() | {"clinician": clinician}
+    anew = triage(arp="C2", system=None)
+    actions = [{"text": "Go"}] if clinician else []
+    before, after = updated(mutual_aid(), mutual_aid(triage=anew, practitioner=practitioner, actions=actions))
+    held = merge_update(orjson.dumps(before), orjson.dumps(after), issued_ids={}).body
+    received, _ = read_request(orjson.loads(held))
+
+    assert received.triage.arp == "C2"
+    assert (received.triage.system.name if received.triage.system else None) == system
+
+
 @pytest.mark.req("APP6-UPD-02")
 def test_a_withdrawn_task_stays_requested_or_the_update_would_be_refused() -> None:
     _, after = updated(mutual_aid(), mutual_aid(resource_requested=None))
