@@ -35,6 +35,7 @@ from cad_bridge.store import nodes
 from cad_bridge.store.database import connect
 from cad_bridge.store.listen import Listener
 from cad_bridge.timers import Timers
+from cad_bridge.web import board
 from cad_bridge.web.application import build
 from cad_bridge.web.context import Client, InboundProxy, User, WebContext
 
@@ -107,6 +108,7 @@ async def running(
             finally:
                 if background:
                     await _stop(service)
+                await board.close(service.app)
                 await database.dispose()
                 await failsafe.dispose()
 

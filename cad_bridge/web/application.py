@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
 
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
+from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cad_bridge import __version__
 from cad_bridge.engine.receiving import Receiver
@@ -60,22 +61,41 @@ def build(context: WebContext, receiver: Receiver) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(Exception, _unexpected)
-    app.middleware("http")(_guard)
+    app.add_middleware(Guard)
     app.add_middleware(HeadIsGet)
     return app
 
 
-async def _guard(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-    """Refuse a body that is announced as too large, and put the security headers on every answer."""
+class Guard:
+    """Refuses a body that is announced as too large, and puts the security headers on every answer.
+
+    Plain ASGI, so that a stream is cancelled in one piece and an answer is not passed through a second task.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the call on, unless its body is too large."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def secured(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in _SECURE.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await (_too_large(Request(scope)) or self._app)(scope, receive, secured)
+
+
+def _too_large(request: Request) -> Response | None:
     length = request.headers.get("content-length", "0")
-    response: Response
-    if length.isdigit() and int(length) > MAX_BODY_BYTES:
-        response = _fhir_error(request, 413) or ProblemError(413, "The body is too large").response()
-    else:
-        response = await call_next(request)
-    for name, value in _SECURE.items():
-        response.headers.setdefault(name, value)
-    return response
+    if not length.isdigit() or int(length) <= MAX_BODY_BYTES:
+        return None
+    return _fhir_error(request, 413) or ProblemError(413, "The body is too large").response()
 
 
 async def _problem(request: Request, error: Exception) -> Response:

@@ -76,7 +76,7 @@ async def test_interim_then_final_under_the_ids_of_the_conversation() -> None:
         request = a_validation_request(CAS)
         correlation_id = str(uuid.uuid4())
         await eoc.send(request, target=CAS, correlation_id=correlation_id)
-        await until(lambda: len(eoc.responses) == 2)
+        await until(lambda: len(eoc.sandbox.journal.entries) == 3)
         headers = [header for header, _ in eoc.received]
         interim, final = eoc.responses
         passed = [entry.service for entry in eoc.sandbox.journal.entries]

@@ -14,7 +14,7 @@ from cad_bridge.web.board.state import BoardState, SignInNeededError
 from cad_bridge.web.board.watch import Watch
 from cad_bridge.web.context import WebContext
 
-__all__ = ["error_page", "mount"]
+__all__ = ["close", "error_page", "mount"]
 
 
 def mount(app: FastAPI, context: WebContext) -> None:
@@ -26,6 +26,12 @@ def mount(app: FastAPI, context: WebContext) -> None:
     for router in (signin.router, stream.router, routes.router, actions.router):
         app.include_router(router, include_in_schema=False)
     app.add_exception_handler(SignInNeededError, _to_sign_in)
+
+
+async def close(app: FastAPI) -> None:
+    """End what the boards of the application have under way; to be called before its database is let go."""
+    state: BoardState = app.state.board
+    await state.watch.close()
 
 
 async def _to_sign_in(request: Request, _error: Exception) -> Response:

@@ -38,6 +38,13 @@ class Shared(Generic[Key, Found]):
         """Something was committed: results of before are not given to whoever asks from now on."""
         self._generation += 1
 
+    async def close(self) -> None:
+        """End the looks that are under way: nobody waits for them any more, and each may hold a connection."""
+        tasks = [look.task for look in self._looks.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
     async def get(self, key: Key) -> Found:
         """The result for this key. Raises what `look` raised."""
         asked_at = self._generation

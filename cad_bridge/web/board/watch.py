@@ -108,6 +108,11 @@ class Watch:
         self._versions.changed()
         self._boards.changed()
 
+    async def close(self) -> None:
+        """Stop looking: the service ends."""
+        await self._versions.close()
+        await self._boards.close()
+
     async def version(self, services: Sequence[str]) -> str:
         """A text that differs whenever a board of these services has to be shown anew."""
         return await self._versions.get(tuple(sorted(services)))

@@ -196,6 +196,18 @@ async def test_one_who_leaves_takes_the_look_from_nobody() -> None:
     assert looks.began == [0]
 
 
+async def test_no_look_outlives_the_board() -> None:
+    looks = Looks()
+    shared = Shared(looks, fresh=60, pause=0)
+    looks.may_end.clear()
+    waiting = asyncio.create_task(shared.get(KEY))
+    await looks.has_begun.wait()
+    await shared.close()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
 # --- files -----------------------------------------------------------------------------------------
 
 TEMPLATES = sorted((HERE / "templates").glob("*.html"))
