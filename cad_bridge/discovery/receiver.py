@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from cad_bridge.discovery.answer import DiscoveryAnswer, Outcome
 from cad_bridge.discovery.areas import BoundaryIndex
@@ -111,6 +111,12 @@ def choose_receiver(
     )
 
 
+def how_confirmed(receiver: str, location: DiscoveryAnswer) -> Literal["confirmed", "manual"]:
+    """What a person did who said that this AST receives it: confirmed the one of the place, or chose another."""
+    follows = location.ast is not None and location.ast.ods_code.upper() == receiver.strip().upper()
+    return "confirmed" if follows else "manual"
+
+
 def confirm_needed(receiver: str, location: DiscoveryAnswer) -> tuple[Reason, ...]:
     """Why sending to the AST with this ODS code needs a person's confirmation; empty if it doesn't.
 
@@ -118,7 +124,7 @@ def confirm_needed(receiver: str, location: DiscoveryAnswer) -> tuple[Reason, ..
     """
     if location.ast is None:
         return _no_area(location)
-    if location.ast.ods_code.upper() != receiver.strip().upper():
+    if how_confirmed(receiver, location) == "manual":
         text = f"the place lies in the area of {location.ast.name}, not in the receiver's"
         return (Reason(ReasonCode.RECEIVER_ELSEWHERE, text), *_doubts(location))
     return _doubts(location)

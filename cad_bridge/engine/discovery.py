@@ -21,12 +21,12 @@ from cad_bridge.discovery.discover import OUT_OF_AREA, discover
 from cad_bridge.discovery.holder import BoundaryHolder
 from cad_bridge.discovery.query import DiscoveryQuery, LocationSources
 from cad_bridge.discovery.reasons import Reason, ReasonCode
-from cad_bridge.discovery.receiver import ReceiverChoice, choose_receiver, confirm_needed, manual_choice
+from cad_bridge.discovery.receiver import ReceiverChoice, choose_receiver, confirm_needed, how_confirmed, manual_choice
 from cad_bridge.engine.catalogue import Catalogue
 from cad_bridge.store import receiver_decisions
 from cad_bridge.store.receiver_decisions import ReceiverDecision
 
-How = Literal["automatic", "named", "confirmed"]
+How = Literal["automatic", "named", "confirmed", "manual"]
 
 
 class Discovery:
@@ -111,7 +111,7 @@ class Discovery:
         by: str,
         reason: str,
     ) -> ReceiverDecision:
-        """Keep a dispatcher's own choice against what discovery said; the caller commits.
+        """Keep a dispatcher's word: a receiver of his own, or the place's own against its doubts; the caller commits.
 
         Raises:
             ManualChoiceError: no reason, or nobody's name.
@@ -126,7 +126,12 @@ class Discovery:
             overruled=overruled.answer,
         )
         decision = self._decision(
-            case_id, overruled, how="manual", service_id=service_id, ods_code=made.ods_code or None, by=made.chosen_by
+            case_id,
+            overruled,
+            how=how_confirmed(made.ods_code, overruled.answer),
+            service_id=service_id,
+            ods_code=made.ods_code or None,
+            by=made.chosen_by,
         )
         decision = replace(decision, reason=made.reason, decided_at=made.chosen_at)
         await receiver_decisions.add(connection, decision)

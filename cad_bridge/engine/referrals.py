@@ -8,8 +8,9 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from cad_bridge.discovery.receiver import ReceiverChoice
+from cad_bridge.discovery.receiver import ReceiverChoice, how_confirmed
 from cad_bridge.engine.core import Engine, Handled, NoSuchCaseError
+from cad_bridge.engine.discovery import How
 from cad_bridge.engine.location import location_query
 from cad_bridge.engine.referral_messages import is_made_elsewhere
 from cad_bridge.engine.requests import (
@@ -130,7 +131,7 @@ def _opening(referral: Referral, content: Request, service: LocalService, **more
 class _Route:
     """Where an out-of-area referral goes, and why."""
 
-    how: Literal["automatic", "named", "confirmed"]
+    how: How
     choice: ReceiverChoice
     service_id: str
     confirmation: Confirmation | None = None
@@ -184,7 +185,8 @@ async def _route(engine: Engine, referral: Referral, service: LocalService) -> _
         problem = FieldProblem("confirm_receiver", "a person must confirm the receiver, with a reason")
         raise ReceiverDoubtfulError(problem, *_doubts(choice), choice=choice.as_dict())
     confirmation = referral.confirmation
-    return _Route(how="confirmed", choice=choice, service_id=receiver, confirmation=confirmation, doubts=doubts)
+    how = how_confirmed(choice.chosen.ods_code if choice.chosen is not None else "", choice.answer)
+    return _Route(how=how, choice=choice, service_id=receiver, confirmation=confirmation, doubts=doubts)
 
 
 def _refuse_own_area(choice: ReceiverChoice, service: LocalService) -> None:

@@ -195,15 +195,17 @@ def query_cases(answer: Any) -> int:
 
 
 @pytest.mark.parametrize(
-    ("changes", "reason"),
+    ("changes", "reason", "how"),
     [
-        pytest.param({"receiver": OTHER_AST}, "receiver-elsewhere", id="named-elsewhere"),
+        pytest.param({"receiver": OTHER_AST}, "receiver-elsewhere", "manual", id="named-elsewhere"),
         pytest.param({"incident_location": location({"latitude": 54.9738, "longitude": -1.61, "easting": 430160,
-            "northing": 433562})}, "sources-disagree", id="contradiction"),
+            "northing": 433562})}, "sources-disagree", "manual", id="contradiction"),
+        pytest.param({"incident_location": location({"latitude": 54.9738, "longitude": -1.61, "easting": 424000,
+            "northing": 566000})}, "sources-disagree", "confirmed", id="two-places-of-one-service"),
     ],
 )  # fmt: skip
 async def test_a_doubtful_receiver_has_to_be_confirmed_by_a_person_with_a_reason(
-    database_url: str, changes: dict[str, Any], reason: str
+    database_url: str, changes: dict[str, Any], reason: str, how: str
 ) -> None:
     async with referring(database_url, plan=plans.silent(), clock=a_clock(), background=False) as running:
         problem = await _doubted(running, **changes)
@@ -214,10 +216,10 @@ async def test_a_doubtful_receiver_has_to_be_confirmed_by_a_person_with_a_reason
         answer = await post(running, confirm_receiver=confirmed, **named)
         assert answer.status_code == 201, answer.text
         why = answer.json()["discovery"]
-        assert (why["how"], why["reason"]) == ("confirmed", confirmed["reason"])
+        assert (why["how"], why["reason"]) == (how, confirmed["reason"])
         assert any(reason in doubt for doubt in why["doubts"])
         kept = query(database_url, "SELECT how, service_id, reason, decided_by FROM receiver_decisions")
-        assert kept[0][:3] == ("manual", named["receiver"], confirmed["reason"])
+        assert kept[0][:3] == (how, named["receiver"], confirmed["reason"])
         assert "Dee Dispatcher" in kept[0][3]
 
 

@@ -11,6 +11,7 @@ HOW = {
     "automatic": "By the place alone",
     "named": "Named by the sender, and the place agrees",
     "confirmed": "Confirmed by a person, although the place leaves doubt",
+    "manual": "Chosen by a person, against what the place says",
     "plotted": "Plotted again when it was received",
 }
 OUTCOMES = {
