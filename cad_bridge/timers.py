@@ -29,7 +29,10 @@ FALLBACK_SECONDS = 2.0
 """How long the loop waits for the scheduler before it sweeps on its own."""
 SWEEP_TIMEOUT_SECONDS = 15.0
 """A sweep that hangs must not block those after it."""
+_BEAT_EVERY = timedelta(seconds=1)
 _PRECISE_FLOOR = timedelta(milliseconds=20)
+_NOT_EARLY = timedelta(milliseconds=1)
+"""Timers may be a fraction of a millisecond early, and then nothing would be due yet."""
 _RETRY_FAILED_AFTER = timedelta(seconds=5)
 
 
@@ -67,6 +70,7 @@ class Timers:
             timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
         )
         self._task: asyncio.Task[None] | None = None
+        self._beaten_at: datetime | None = None
         self.state = TimerState()
 
     def start(self) -> None:
@@ -111,22 +115,23 @@ class Timers:
             log.exception("the sweep failed")
 
     async def sweep_once(self) -> None:
-        """Fire all that is due, note the heartbeat, and set the precise wake-up for what comes next."""
-        if self._synchronise is not None:
-            await self._synchronise()
+        """Fire all that is due, then, once a second, look at the clock and note the heartbeat; plan what comes next."""
         more = True
         while more:
             result = await sweep(self._engine, limit=BATCH, passing_over=self._passed_over())
             self._note(result)
             more = result.more
         self.state.last_sweep_at = self._engine.now()
-        await nodes.beat(
-            self._engine.database,
-            self._node,
-            now=self.state.last_sweep_at,
-            lateness_ms=self.state.last_lateness_ms,
-        )
+        if self._beaten_at is None or self.state.last_sweep_at - self._beaten_at >= _BEAT_EVERY:
+            await self._beat(self.state.last_sweep_at)
         self._plan(await queries.next_due(self._engine.database, passing_over=list(self._passing_over)))
+
+    async def _beat(self, now: datetime) -> None:
+        """Never before the firing: what is due does not wait for it."""
+        self._beaten_at = now
+        if self._synchronise is not None:
+            await self._synchronise()
+        await nodes.beat(self._engine.database, self._node, now=now, lateness_ms=self.state.last_lateness_ms)
 
     def _passed_over(self) -> list[UUID]:
         now = self._engine.now()
@@ -148,7 +153,7 @@ class Timers:
         """Wake at the next due time. A due row that another node has locked must not make this one spin."""
         if due is None or not self._scheduler.running:
             return
-        wait = max(due - self._engine.now(), _PRECISE_FLOOR)
+        wait = max(due - self._engine.now(), _PRECISE_FLOOR) + _NOT_EARLY
         if wait.total_seconds() < INTERVAL_SECONDS:
             run_at = system_now() + wait
             self._scheduler.add_job(self.wake, "date", run_date=run_at, id="precise", replace_existing=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import sys
 from collections.abc import Iterator
@@ -76,8 +77,19 @@ async def serve_until_stopped(
 ) -> None:
     """Serve HTTP until SIGTERM or SIGINT."""
     async with app.running(config, url, data_dir=data_dir) as service:
+        settle_memory()
         server = uvicorn.Server(server_config(service, host=host, port=port))
         await server.serve()
+
+
+def settle_memory() -> None:
+    """What is loaded by now stays: the garbage collector need not look at it again.
+
+    It would stop everything, the failsafe included, for a third of a second each time (measured on the 300,000 objects
+    of the libraries).
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def server_config(service: app.Service, *, host: str, port: int) -> uvicorn.Config:

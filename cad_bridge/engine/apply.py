@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum
 from typing import Any
 from uuid import UUID
 
@@ -69,7 +68,7 @@ class Application:
             id=self.new_id(),
             type=type_.value,
             at=self.now,
-            data=as_json(data),
+            data=data,
             rule=self.decision.rule,
             by=self.by,
         )
@@ -92,7 +91,7 @@ class Application:
                 "level": 0,
                 "due_at": effect.due_at,
                 "raised_at": self.now,
-                "data": as_json(effect.data),
+                "data": effect.data,
             }
         )
         told = {"escalation_id": id_, "reason": effect.reason, "due_at": effect.due_at, "by": None}
@@ -143,18 +142,3 @@ class Application:
             created_at=self.now,
             next_attempt_at=self.now,
         )
-
-
-def as_json(value: Any) -> Any:
-    """Plain JSON for an event: times in ISO 8601 UTC, codes as text."""
-    if isinstance(value, dict):
-        return {str(key): as_json(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [as_json(item) for item in value]
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, UUID):
-        return str(value)
-    return value

@@ -21,7 +21,8 @@ from cad_bridge.workflow.vocabulary import DeadlineKind
 
 log = logging.getLogger(__name__)
 
-BATCH = 50
+BATCH = 200
+"""Cases of one commit: enough that a burst is not held up by commits, few enough that nobody waits long for a lock."""
 
 
 @dataclass(slots=True)

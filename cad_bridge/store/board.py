@@ -11,10 +11,10 @@ from sqlalchemy import ARRAY, Text, bindparam, desc, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cad_bridge.store.claims import event_of, subscriptions
+from cad_bridge.store.core_tables import CASES, DEADLINES, EVENTS, OUTBOX
 from cad_bridge.store.mapping import stored_case
 from cad_bridge.store.queries import ENDED_STATES
 from cad_bridge.store.rows import Event, StoredCase, Subscription
-from cad_bridge.store.unit_of_work import CASES, DEADLINES, EVENTS, OUTBOX
 
 _STATE_OF_SERVICES = text(
     """

@@ -10,7 +10,7 @@ from sqlalchemy import Select, func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cad_bridge.store import catalogue_tables
-from cad_bridge.store.unit_of_work import table_of
+from cad_bridge.store.core_tables import table_of
 
 VERSIONS = table_of(catalogue_tables.CatalogueVersionRow)
 

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cad_bridge.store import catalogue_tables
-from cad_bridge.store.unit_of_work import table_of
+from cad_bridge.store.core_tables import table_of
 
 HEALTH = table_of(catalogue_tables.EndpointHealthRow)
 _NAMES = ("service_id", "last_success_at", "last_failure_at", "failures_since_success", "last_failure")

@@ -14,8 +14,8 @@ from sqlalchemy import insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cad_bridge.store import tables
+from cad_bridge.store.core_tables import CASES, EVENTS, MESSAGES, OUTBOX, table_of
 from cad_bridge.store.rows import Event, Parcel, Subscription
-from cad_bridge.store.unit_of_work import CASES, EVENTS, MESSAGES, OUTBOX, table_of
 
 ATTEMPTS = table_of(tables.AttemptRow)
 SUBSCRIPTIONS = table_of(tables.SubscriptionRow)

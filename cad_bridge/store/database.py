@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import orjson
 import psycopg
 from sqlalchemy import event
 from sqlalchemy.engine import URL, ExceptionContext, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from cad_bridge.store.plain import dumps
 
 # A node that freezes in the middle of a transaction would hide its due cases from all others, because SKIP LOCKED
 # skips them silently: the server has to end such a transaction (measured; see docs/decisions/0001). Whoever waits for
@@ -48,6 +51,8 @@ def connect(url: str, *, pool_size: int = 20) -> AsyncEngine:
         max_overflow=10,
         pool_pre_ping=True,
         hide_parameters=True,
+        json_serializer=dumps,
+        json_deserializer=orjson.loads,
         connect_args={"options": options, "application_name": "cad-bridge", **KEEPALIVES},
     )
     event.listen(database.sync_engine, "handle_error", _without_detail)

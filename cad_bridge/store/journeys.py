@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from cad_bridge.store.unit_of_work import CASES
+from cad_bridge.store.core_tables import CASES
 
 
 async def correlation_of_journey(connection: AsyncConnection, *, local_service: str, journey_id: str) -> str | None:

@@ -15,7 +15,7 @@ from psycopg.conninfo import make_conninfo
 from sqlalchemy.engine import URL
 
 from cad_bridge.store.database import KEEPALIVES, database_url
-from cad_bridge.store.unit_of_work import NOTIFY_CHANNEL
+from cad_bridge.store.writes import NOTIFY_CHANNEL
 
 log = logging.getLogger(__name__)
 

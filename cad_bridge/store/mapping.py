@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 from cad_bridge.store.rows import Conversation, StoredCase
@@ -51,19 +52,26 @@ _CASE = (
     "triage",
 )
 _BESIDE = ("content", "outcome", "discovery", "created_at", "updated_at")
+_case_of, _conversation_of, _beside = attrgetter(*_CASE), attrgetter(*_CONVERSATION), attrgetter(*_BESIDE)
 
 
 def case_values(stored: StoredCase) -> dict[str, Any]:
     """Column values of a case."""
-    values: dict[str, Any] = {name: getattr(stored.case, name) for name in _CASE}
-    values |= {name: getattr(stored.conversation, name) for name in _CONVERSATION}
-    values |= {name: getattr(stored, name) for name in _BESIDE}
+    values: dict[str, Any] = dict(zip(_CASE, _case_of(stored.case), strict=True))
+    values.update(zip(_CONVERSATION, _conversation_of(stored.conversation), strict=True))
+    values.update(zip(_BESIDE, _beside(stored), strict=True))
     values["warnings"] = list(stored.warnings)
     values["triage"] = dict(stored.case.triage)
     values["status_history"] = [
         {"status": change.status, "at": change.at.isoformat()} for change in stored.case.status_history
     ]
     return values
+
+
+def changed_values(before: StoredCase, after: StoredCase) -> dict[str, Any]:
+    """Column values in which a case differs from what it was; its id and the time it was made never do."""
+    old, new = case_values(before), case_values(after)
+    return {name: value for name, value in new.items() if value is not old[name] and value != old[name]}
 
 
 def stored_case(row: Any) -> StoredCase:

@@ -13,10 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cad_bridge.store import tables
 from cad_bridge.store.claims import ATTEMPTS, event_of
+from cad_bridge.store.core_tables import CASES, DEADLINES, ESCALATIONS, EVENTS, MESSAGES, OUTBOX, table_of
 from cad_bridge.store.due import ARMED, early_deadlines
 from cad_bridge.store.mapping import stored_case
 from cad_bridge.store.rows import Escalation, Event, StoredCase, StoredMessage
-from cad_bridge.store.unit_of_work import CASES, DEADLINES, ESCALATIONS, EVENTS, MESSAGES, OUTBOX, table_of
 
 HELD = table_of(tables.HeldRequestRow)
 

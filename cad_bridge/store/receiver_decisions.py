@@ -11,7 +11,7 @@ from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cad_bridge.store import catalogue_tables
-from cad_bridge.store.unit_of_work import table_of
+from cad_bridge.store.core_tables import table_of
 
 DECISIONS = table_of(catalogue_tables.ReceiverDecisionRow)
 

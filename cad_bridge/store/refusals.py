@@ -10,7 +10,7 @@ from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cad_bridge.store import tables
-from cad_bridge.store.unit_of_work import table_of
+from cad_bridge.store.core_tables import table_of
 
 REFUSED_CALLS = table_of(tables.RefusedCallRow)
 

@@ -9,7 +9,7 @@ from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cad_bridge.store import tables
-from cad_bridge.store.unit_of_work import table_of
+from cad_bridge.store.core_tables import table_of
 
 SESSIONS = table_of(tables.BoardSessionRow)
 

@@ -12,9 +12,9 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, gen
 from sqlalchemy import text
 
 from cad_bridge.discovery.catalogue.health import EndpointHealth
-from cad_bridge.engine.apply import as_json
 from cad_bridge.engine.endpoint_health import endpoint_health
 from cad_bridge.store.nodes import FailsafeHealth, failsafe_health
+from cad_bridge.store.plain import as_json
 from cad_bridge.web.context import context_of
 
 router = APIRouter(tags=["health"])

@@ -67,6 +67,7 @@ class StateTable:
         self.states = tuple(states)
         self.triggers = tuple(triggers)
         self.rows: Mapping[tuple[str, str], Row] = _unique(rows)
+        self._moved: dict[tuple[str, str], str] = {}
 
     @cached_property
     def machine(self) -> Machine:
@@ -88,12 +89,21 @@ class StateTable:
         return self.rows[case.state, trigger]
 
     def next_state(self, case: Case, trigger: str) -> str:
-        """Let the machine move; raises `transitions.MachineError` where the table has no move."""
+        """Where the machine moves; raises `transitions.MachineError` where the table has no move.
+
+        No transition has a condition, so the machine is asked once for each pair.
+        """
+        known = self._moved.get((case.state, trigger))
+        if known is None:
+            known = self._moved[case.state, trigger] = self._asked(case.state, trigger)
+        return known
+
+    def _asked(self, state: str, trigger: str) -> str:
         if trigger not in self.machine.events:
             raise MachineError(f"{self.name}: nothing moves on {trigger}")
-        cursor = _Cursor(case.state)
+        cursor = _Cursor(state)
         if self.machine.events[trigger].trigger(cursor) is not True:
-            raise AssertionError(f"{self.name}: {case.state} x {trigger} did not move")
+            raise AssertionError(f"{self.name}: {state} x {trigger} did not move")
         return cursor.state
 
     def missing(self) -> list[tuple[str, str]]:

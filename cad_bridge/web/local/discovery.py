@@ -13,8 +13,8 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt, StrictStr
 
 from cad_bridge.discovery.query import DiscoveryQuery
-from cad_bridge.engine.apply import as_json
 from cad_bridge.store import receiver_decisions
+from cad_bridge.store.plain import as_json
 from cad_bridge.store.receiver_decisions import ReceiverDecision
 from cad_bridge.web.local.access import Context, Reader, visible_case
 

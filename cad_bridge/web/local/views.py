@@ -6,7 +6,7 @@ import base64
 from collections.abc import Iterable
 from typing import Any
 
-from cad_bridge.engine.apply import as_json
+from cad_bridge.store.plain import as_json
 from cad_bridge.store.rows import Escalation, StoredCase, StoredMessage, Subscription
 
 
