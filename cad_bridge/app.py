@@ -19,10 +19,10 @@ from cad_bridge.delivery.addresses import Addresses, RoutePolicy
 from cad_bridge.delivery.calls import BarsCalls
 from cad_bridge.delivery.loop import WorkLoop
 from cad_bridge.delivery.outbox import Outbox
-from cad_bridge.delivery.token import TokenSettings, TokenSource
+from cad_bridge.delivery.token import NoTokenError, TokenSettings, TokenSource, signed
 from cad_bridge.delivery.transport import Transport
 from cad_bridge.delivery.webhooks import TIMEOUT_SECONDS, Webhooks
-from cad_bridge.engine.boundaries import BoundaryWatch
+from cad_bridge.engine.boundaries import BoundaryWatch, keep_shipped
 from cad_bridge.engine.catalogue import Catalogue
 from cad_bridge.engine.core import Engine
 from cad_bridge.engine.discovery import Discovery
@@ -93,6 +93,8 @@ async def running(
     """
     clock = DatabaseClock()
     with opened_geography(config, data_dir) as geography:
+        if geography.library is not None:
+            keep_shipped(geography.library)
         database, failsafe = connect(database_url), connect(database_url, pool_size=FAILSAFE_CONNECTIONS)
         await clock.synchronise(database)
         async with (
@@ -204,17 +206,34 @@ def _addresses(bars: BarsSection, engine: Engine, transport: Transport, tokens: 
 
 
 def _tokens(bars: BarsSection, transport: Transport, now: Callable[[], datetime]) -> TokenSource | None:
+    settings = _token_settings(bars)
+    return TokenSource(settings, transport=transport, now=now) if settings is not None else None
+
+
+def _token_settings(bars: BarsSection) -> TokenSettings | None:
     if bars.token_url is None:
         return None
     if bars.private_key_file is None:
         raise ConfigurationError("bars.private_key_file is needed where bars.token_url is set")
-    settings = TokenSettings(
+    return TokenSettings(
         url=bars.token_url,
         client_id=bars.client_id,
         key_id=bars.key_id,
         private_key_file=bars.private_key_file,
     )
-    return TokenSource(settings, transport=transport, now=now)
+
+
+def check_private_key(bars: BarsSection) -> None:
+    """Whether access tokens can be asked for. Raises ConfigurationError.
+
+    Only `check-config` is this strict: a service whose key is missing for a while must still watch its deadlines.
+    """
+    settings = _token_settings(bars)
+    try:
+        if settings is not None:
+            signed({}, settings)
+    except NoTokenError as error:
+        raise ConfigurationError(f"bars.private_key_file: {error}") from error
 
 
 def _context(

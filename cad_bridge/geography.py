@@ -16,8 +16,9 @@ from cad_bridge.discovery.packaged import default_set
 from cad_bridge.discovery.query import LocationSources
 from cad_bridge.discovery.sources import location_sources
 from cad_bridge.discovery.uprn import UprnTableError
-from cad_bridge.engine.boundaries import first_index, keep_shipped
+from cad_bridge.engine.boundaries import first_index
 from cad_bridge.engine.catalogue import Configured
+from cad_bridge.plugged_in import what3words_source
 from cad_bridge.settings import ConfigFile, ConfigurationError
 from cad_bridge.workflow.vocabulary import Side, UseCase
 
@@ -37,6 +38,23 @@ def opened_library(data_dir: Path) -> BoundaryLibrary:
 
 
 @contextmanager
+def opened_sources(config: ConfigFile) -> Iterator[LocationSources]:
+    """Resolvers as configured.
+
+    Raises:
+        ConfigurationError: one can't be used.
+    """
+    what3words = what3words_source(config.discovery.what3words_resolver)
+    with ExitStack() as opened:
+        try:
+            table = config.discovery.uprn_table
+            sources = opened.enter_context(location_sources(uprn_table=table, what3words=what3words))
+        except (OSError, UprnTableError) as error:
+            raise ConfigurationError(f"discovery.uprn_table can't be used: {error}") from error
+        yield sources
+
+
+@contextmanager
 def opened_geography(config: ConfigFile, data_dir: Path | None) -> Iterator[Geography]:
     """Boundaries of the data directory, or those that are shipped; resolvers as configured.
 
@@ -44,15 +62,9 @@ def opened_geography(config: ConfigFile, data_dir: Path | None) -> Iterator[Geog
         ConfigurationError: a file is not what it should be.
     """
     library = opened_library(data_dir) if data_dir is not None else None
-    with ExitStack() as opened:
-        try:
-            sources = opened.enter_context(location_sources(uprn_table=config.discovery.uprn_table))
-        except (OSError, UprnTableError) as error:
-            raise ConfigurationError(f"discovery.uprn_table can't be used: {error}") from error
+    with opened_sources(config) as sources:
         try:
             holder = BoundaryHolder(first_index(library))
-            if library is not None:
-                keep_shipped(library)
         except (OSError, BoundarySetError) as error:
             raise ConfigurationError(f"the boundary set in force can't be used: {error}") from error
         yield Geography(holder, sources, library)

@@ -194,6 +194,8 @@ class DiscoverySection(_Section):
 
     uprn_table: Path | None = None
     """A table that `cad-bridge uprns import` made; without one a UPRN is carried, not looked up."""
+    what3words_resolver: str | None = Field(default=None, pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
+    """``package.module:Class`` of the site's own `What3WordsSource`; without one the words are carried."""
 
 
 class SoftwareSection(_Section):

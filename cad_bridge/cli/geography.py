@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -16,12 +14,11 @@ from cad_bridge.discovery.check import DEFAULT_TOLERANCE_M2
 from cad_bridge.discovery.geofiles import BoundaryFileError, FileCrs
 from cad_bridge.discovery.library import BoundaryLibrary
 from cad_bridge.discovery.packaged import data_directory, default_set
-from cad_bridge.discovery.query import DiscoveryQuery, LocationSources
-from cad_bridge.discovery.sources import location_sources
+from cad_bridge.discovery.query import DiscoveryQuery
 from cad_bridge.discovery.uprn import UprnTableError, import_open_uprn
 from cad_bridge.engine.boundaries import first_index
-from cad_bridge.geography import opened_library
-from cad_bridge.settings import ConfigurationError, load_config, load_settings
+from cad_bridge.geography import opened_library, opened_sources
+from cad_bridge.settings import load_config, load_settings
 
 polygons = typer.Typer(help="Boundary sets: build, check, import, list, use.", no_args_is_help=True)
 uprns = typer.Typer(help="The table of Unique Property Reference Numbers.", no_args_is_help=True)
@@ -36,18 +33,6 @@ def _index(version: str | None) -> BoundaryIndex:
         return first_index(_library()) if version is None else BoundaryIndex(_library().load(version))
     except BoundarySetError as error:
         raise typer.BadParameter(str(error)) from None
-
-
-@contextlib.contextmanager
-def _sources() -> Iterator[LocationSources]:
-    with contextlib.ExitStack() as opened:
-        try:
-            sources = opened.enter_context(
-                location_sources(uprn_table=load_config(load_settings().config).discovery.uprn_table)
-            )
-        except (OSError, UprnTableError) as error:
-            raise ConfigurationError(f"discovery.uprn_table cannot be used: {error}") from None
-        yield sources
 
 
 def locate(
@@ -81,7 +66,7 @@ def locate(
         what3words=what3words,
         uncertainty_m=uncertainty_m,
     )
-    with _sources() as sources:
+    with opened_sources(load_config(load_settings().config)) as sources:
         answer = commands.locate(query, _index(boundaries), say=typer.echo, as_json=as_json, sources=sources)
     if answer.ast is None:
         raise typer.Exit(1)

@@ -15,6 +15,7 @@ import typer
 import uvicorn
 
 from cad_bridge import app
+from cad_bridge.geography import Geography, opened_geography
 from cad_bridge.settings import ConfigFile, ConfigurationError, Settings, load_config, load_settings
 from cad_bridge.store import embedded
 from cad_bridge.store import migrate as migrations
@@ -48,6 +49,7 @@ def check_config() -> None:
     """Read the settings and say what they come to, without starting anything."""
     settings = load_settings()
     config = load_config(settings.config)
+    _require_allowed(settings, config)
     where = "the server that CAD_BRIDGE_DATABASE_URL names" if settings.database_url else f"{settings.data_dir}/"
     typer.echo(f"database: {where}")
     for service in config.service:
@@ -55,19 +57,34 @@ def check_config() -> None:
     typer.echo(f"clients: {', '.join(client.name for client in config.client) or 'none'}")
     typer.echo(f"board users: {', '.join(user.username for user in config.user) or 'none'}")
     typer.echo(f"BaRS: {config.bars.base_url}")
+    app.check_private_key(config.bars)
+    with opened_geography(config, settings.data_dir) as geography:
+        _say_discovery(geography)
+
+
+def _say_discovery(geography: Geography) -> None:
+    boundaries, sources = geography.holder.current, geography.sources
+    fit = "" if boundaries.provenance.operational else " (not for operational use)"
+    typer.echo(f"boundaries: {boundaries.version}{fit}")
+    resolvers = {"postcode": sources.postcodes, "UPRN": sources.uprns, "what3words": sources.what3words}
+    typer.echo(f"looked up: {', '.join(name for name, source in resolvers.items() if source is not None)}")
+
+
+def _require_allowed(settings: Settings, config: ConfigFile) -> None:
+    if settings.database_url is None and config.bars.inbound is not None and not settings.embedded_with_inbound:
+        raise ConfigurationError(
+            "[bars.inbound] is set, so this is a real site: name a PostgreSQL with CAD_BRIDGE_DATABASE_URL, "
+            "or set CAD_BRIDGE_EMBEDDED_WITH_INBOUND=true to use the embedded one all the same"
+        )
 
 
 @contextlib.contextmanager
 def database(settings: Settings, config: ConfigFile) -> Iterator[str]:
     """The URL of the database; the embedded one runs for as long as the context lasts."""
+    _require_allowed(settings, config)
     if settings.database_url is not None:
         yield settings.database_url
         return
-    if config.bars.inbound is not None and not settings.embedded_with_inbound:
-        raise ConfigurationError(
-            "[bars.inbound] is set, so this is a real site: name a PostgreSQL with CAD_BRIDGE_DATABASE_URL, "
-            "or set CAD_BRIDGE_EMBEDDED_WITH_INBOUND=true to use the embedded one all the same"
-        )
     with embedded.running(settings.data_dir) as server:
         yield server.url
 

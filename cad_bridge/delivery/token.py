@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -33,6 +33,15 @@ class TokenSettings:
     client_id: str
     key_id: str
     private_key_file: Path
+
+
+def signed(claims: Mapping[str, object], settings: TokenSettings) -> str:
+    """Claims signed with our private key. Raises NoTokenError."""
+    try:
+        key = settings.private_key_file.read_text(encoding="ascii")
+        return jwt.encode(dict(claims), key, algorithm="RS512", headers={"kid": settings.key_id})
+    except (OSError, ValueError, TypeError, jwt.PyJWTError) as error:
+        raise NoTokenError(f"the private key cannot be used: {type(error).__name__}") from error
 
 
 class TokenSource:
@@ -97,8 +106,4 @@ class TokenSource:
             "jti": str(uuid.uuid4()),
             "exp": int((self._now() + _ASSERTION_LIFE).timestamp()),
         }
-        try:
-            key = self._settings.private_key_file.read_text(encoding="ascii")
-            return jwt.encode(claims, key, algorithm="RS512", headers={"kid": self._settings.key_id})
-        except (OSError, ValueError, TypeError, jwt.PyJWTError) as error:
-            raise NoTokenError(f"the private key cannot be used: {type(error).__name__}") from error
+        return signed(claims, self._settings)

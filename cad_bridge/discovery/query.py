@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from cad_bridge.discovery.coordinates import Number
 from cad_bridge.discovery.crs import GridPoint
@@ -50,8 +50,12 @@ class UprnSource(Protocol):
         """None if the Unique Property Reference Number is not known."""
 
 
+@runtime_checkable
 class What3WordsSource(Protocol):
-    """Where a what3words address lies. There is no open table: a site plugs in its own licensed resolver."""
+    """Where a what3words address lies. There is no open table: a site plugs in its own licensed resolver.
+
+    It answers from memory or from disk, at once: it is asked while a message waits for its answer.
+    """
 
     def place_of_words(self, words: str) -> ResolvedPlace | None:
         """None if the address is not known."""

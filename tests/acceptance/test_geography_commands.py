@@ -64,6 +64,17 @@ def test_a_uprn_is_looked_up_in_the_table_that_is_configured(tmp_path: Path, mon
     assert "compared: latitude and longitude, UPRN" in run("locate", "53.7975", "-1.5436", "--uprn", "72000001").output
 
 
+def test_what3words_are_looked_up_by_the_class_that_is_configured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tmp_path / "cad-bridge.toml"
+    config.write_text('[discovery]\nwhat3words_resolver = "tests.unit.test_plugged_in:Table"\n')
+    monkeypatch.setenv("CAD_BRIDGE_CONFIG", str(config))
+    assert "(RX8)" in run("locate", "--what3words", "a.b.c").output
+    elsewhere = run("locate", "50.7236", "-3.5275", "--what3words", "a.b.c")
+    assert elsewhere.output.startswith("rejected")
+
+
 def test_a_file_that_is_no_open_uprn_is_refused(tmp_path: Path) -> None:
     source = tmp_path / "other.csv"
     source.write_text("UPRN,X\n1,2\n")

@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cad_bridge.cli.main import app
+from cad_bridge.settings import ConfigurationError
 from tests import messages
 from tests.service import OUR_CAS
 
@@ -90,6 +91,46 @@ def test_check_config_says_what_the_settings_come_to(tmp_path: Path, monkeypatch
     result = RUN.invoke(app, ["check-config"])
     assert result.exit_code == 0, result.output
     assert "service: EOC (ast): a4t1" in result.output
+
+
+def configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    (tmp_path / "c.toml").write_text(text, encoding="utf-8")
+    monkeypatch.setenv("CAD_BRIDGE_CONFIG", str(tmp_path / "c.toml"))
+    monkeypatch.setenv("CAD_BRIDGE_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.delenv("CAD_BRIDGE_DATABASE_URL", raising=False)
+
+
+def test_check_config_names_the_boundaries_and_makes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    configured(tmp_path, monkeypatch, '[discovery]\nwhat3words_resolver = "tests.unit.test_plugged_in:Table"\n')
+    result = RUN.invoke(app, ["check-config"])
+    assert result.exit_code == 0, result.output
+    assert "boundaries: default-" in result.output
+    assert "(not for operational use)" in result.output
+    assert "looked up: postcode, what3words" in result.output
+    assert not (tmp_path / "data").exists()
+
+
+_TOKENS = '[bars]\ntoken_url = "http://127.0.0.1:9/token"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('[discovery]\nuprn_table = "/nowhere/uprn.table"\n', "discovery.uprn_table"),
+        ('[discovery]\nwhat3words_resolver = "nowhere:Words"\n', "discovery.what3words_resolver"),
+        (_TOKENS, "bars.private_key_file is needed"),
+        (f'{_TOKENS}private_key_file = "/nowhere/key.pem"\n', "bars.private_key_file: the private key cannot be used"),
+        ('[bars.inbound]\nproxy_address = "10.0.0.5"\nsubjects = ["CN=x"]\n', "so this is a real site"),
+    ],
+)
+def test_check_config_finds_what_would_fail_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, told: str
+) -> None:
+    configured(tmp_path, monkeypatch, text)
+    result = RUN.invoke(app, ["check-config"])
+    assert result.exit_code == 1
+    assert isinstance(result.exception, ConfigurationError)
+    assert told in str(result.exception)
 
 
 def test_a_key_is_hashed_as_the_configuration_wants_it() -> None:
