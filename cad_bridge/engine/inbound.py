@@ -11,6 +11,7 @@ import orjson
 from sqlalchemy import text
 
 from cad_bridge.engine.core import Engine
+from cad_bridge.engine.corrections import collisions, refused_update
 from cad_bridge.engine.location import location_warnings
 from cad_bridge.engine.messages import own_encounter
 from cad_bridge.engine.times import time_warnings
@@ -183,6 +184,8 @@ class Inbound:
         bundle = orjson.loads(merged.body)
         content, issues = read_request(bundle)
         facts = read_facts(bundle)
+        if collided := collisions(loaded.stored, content):
+            return await self._collided(loaded, collided)
         command = self._update_command(facts, content, merged.changed)
         ids = loaded.stored.conversation.issued_ids | self._issued_ids(known=loaded.stored.conversation.issued_ids)
         found = tuple(issue_as_json(issue) for issue in (*self.accepted.warnings, *issues))
@@ -201,6 +204,12 @@ class Inbound:
         self.work.hold_request(handled.stored.id, merged.body, at=self.engine.now())
         body = acknowledgement_bundle(self.raw, issued_ids=ids, encounter=own_encounter(handled.stored))
         return self._done(handled.stored, kind="update", body=body, issues=issues)
+
+    async def _collided(self, loaded: Loaded, parts: tuple[str, ...]) -> Refused:
+        command = commands.UpdateCollided(parts=parts, by=self.accepted.facts.source_endpoint or "")
+        handled = await self.engine.decide_in(self.work, loaded, command)
+        still_open = handled.stored.case.state in _OPEN_RESPONDER_STATES
+        return refused_update(parts) if still_open else self._conflict("The request is no longer current.")
 
     def _update_command(self, facts: Facts, content: ReceivedRequest, changed: tuple[str, ...]) -> commands.Command:
         del content

@@ -41,6 +41,7 @@ _CASE = (
     "interim_sent",
     "pending_breach_at",
     "unread_update",
+    "corrected",
     "pending_final",
     "claimed_by",
     "duplicate_of",
@@ -61,6 +62,7 @@ def case_values(stored: StoredCase) -> dict[str, Any]:
     values.update(zip(_CONVERSATION, _conversation_of(stored.conversation), strict=True))
     values.update(zip(_BESIDE, _beside(stored), strict=True))
     values["warnings"] = list(stored.warnings)
+    values["corrected"] = list(stored.case.corrected)
     values["triage"] = dict(stored.case.triage)
     values["status_history"] = [
         {"status": change.status, "at": change.at.isoformat()} for change in stored.case.status_history
@@ -82,6 +84,7 @@ def stored_case(row: Any) -> StoredCase:
     facts["use_case"] = UseCase(facts["use_case"])
     facts["arp"] = Priority.parse(facts["arp"])
     facts["dispatch_duty"] = Duty(facts["dispatch_duty"])
+    facts["corrected"] = tuple(facts["corrected"] or ())
     facts["status_history"] = tuple(
         StatusChange(change["status"], datetime.fromisoformat(change["at"])) for change in facts["status_history"]
     )

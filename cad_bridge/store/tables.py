@@ -80,6 +80,8 @@ class CaseRow(SQLModel, table=True):
     interim_sent: bool
     pending_breach_at: datetime | None = _time(nullable=True)
     unread_update: bool
+    corrected: list[str] | None = _json(nullable=True)
+    """None where a node of an earlier release opened the case."""
     pending_final: dict[str, Any] | None = _json(nullable=True)
     cancel_on_breach: bool
     dispatch_duty: str = _text()

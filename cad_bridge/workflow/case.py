@@ -45,6 +45,8 @@ class Case:
     """A later breach time that was sent and that the responder has not taken yet; until then the earlier one holds."""
     unread_update: bool = False
     """Whether the requester has updated the case since a clinician of ours last acted on it."""
+    corrected: tuple[str, ...] = ()
+    """Parts of the request that our own records say something else about: an update of them is a conflict."""
     claimed_by: str | None = None
     """The clinician of ours who has taken the case on, so that no two work on it unknowingly."""
     pending_final: Mapping[str, Any] | None = None

@@ -258,6 +258,24 @@ class ReadUpdate(Command):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Correct(Command):
+    """Our own records say something else now than the request: by name, which parts of it (CORE-UPD-07)."""
+
+    name: ClassVar[str] = "correct"
+    parts: tuple[str, ...]
+    """All that are corrected from now on: one that is left out is taken from updates again."""
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateCollided(Command):
+    """An update would change what was corrected here: it was refused as a whole (CORE-UPD-05, CORE-UPD-06)."""
+
+    name: ClassVar[str] = "collision"
+    parts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reject(Command):
     """The case cannot be validated; the requester owns it again (APP4-VS-06)."""
 

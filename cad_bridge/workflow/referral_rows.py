@@ -40,8 +40,10 @@ SENDER_TRIGGERS = (
 RECEIVER_TRIGGERS = (
     "accept",
     "read",
+    "correct",
     "reject",
     "update",
+    "collision",
     "cancellation",
     "intake_overdue",
     "response_refused",
@@ -129,8 +131,12 @@ def receiver_rows(states: tuple[str, ...], open_states: tuple[str, ...]) -> tupl
     return (
         *stay("read", open_states),
         *rejects("read", ended, _OVER),
+        *stay("correct", open_states),
+        *rejects("correct", ended, _OVER),
         *stay("update", open_states),
         *rejects("update", ended, _NOT_CURRENT),
+        *stay("collision", open_states),
+        *ignores("collision", ended, "moot: the referral is no longer current"),
         *both("cancellation", open_states, CANCELLED),
         *rejects("cancellation", ended, _NOT_CURRENT),
         *stay("intake_overdue", (RECEIVED,)),

@@ -54,6 +54,21 @@ def _read(turn: Turn) -> Outcome:
     return turn.after.evolve(unread_update=False), (told,)
 
 
+def _correct(turn: Turn) -> Outcome:
+    """Our own records differ from the request from now on, or no longer; what was received stays as it came."""
+    command = cast(commands.Correct, turn.command)
+    data = {"changed": [], "corrected": list(command.parts), "note": command.note, "by": command.by}
+    return turn.after.evolve(corrected=command.parts), (Tell(type=EventType.CASE_UPDATED, data=data),)
+
+
+def _collision(turn: Turn) -> Outcome:
+    """Nothing of the update was taken: a person has to settle with the sender which of the two is right."""
+    command = cast(commands.UpdateCollided, turn.command)
+    data = {"changed": [], "conflict": list(command.parts), "by": command.by}
+    case = turn.after.evolve(unread_update=turn.before.state != states.RECEIVED)
+    return case, (Tell(type=EventType.CASE_UPDATED, data=data),)
+
+
 def _reject(turn: Turn) -> Outcome:
     command = cast(commands.Reject, turn.command)
     reason = {"code": command.reason_code, "text": command.reason_text}
@@ -127,9 +142,11 @@ EFFECTS: dict[str, Callable[[Turn], Outcome]] = {
     "start": _start,
     "contact_attempt": _contact_attempt,
     "read": _read,
+    "correct": _correct,
     "reject": _reject,
     "complete": _complete,
     "update": _update,
+    "collision": _collision,
     "cancellation": _cancellation,
     "intake_overdue": _intake_overdue,
     "response_refused": _response_refused,

@@ -231,3 +231,54 @@ async def test_nothing_asks_the_receiver_to_tell_the_patient_of_a_cancellation(r
     assert case["state"] == "cancelled"
     assert case["deadlines"] == []
     assert case["escalations"] == []
+
+
+async def _correct(running: Running, case_id: str, *parts: str) -> None:
+    body = {"parts": list(parts), "by": "Ann", "note": "The caller gave another house number"}
+    answer = await running.api("PUT", f"/cases/{case_id}/corrections", key=CLINICIAN_KEY, json=body)
+    assert (answer.status_code, answer.json()["corrected"]) == (200, sorted(parts)), answer.text
+
+
+@pytest.mark.req("CORE-UPD-05", "CORE-UPD-06", "CORE-UPD-07")
+@pytest.mark.req("CORE-ERR-PM-05")
+async def test_an_update_of_what_was_corrected_here_is_refused_as_a_whole(running: Running) -> None:
+    talk = Conversation(running)
+    known, answer = await talk.open()
+    case = (await _cases(running))[0]
+    await _correct(running, case["id"], "incident_location", "patient")
+    update = messages.update(known, answer, summary="Palpitations, now dizzy")
+    place = next(r for r in _resources(update, "Location") if r.get("address"))
+    place["address"]["line"] = ["2 Another Street"]
+    place["meta"]["lastUpdated"] = _later()
+    update["entry"].append({"fullUrl": f"urn:uuid:{uuid4()}", "resource": _flag(_url(update, "Patient"))})
+    before = await _held(running)
+    refused = await talk.post(update)
+    assert refused.status_code == 409, refused.text
+    issue = refused.json()["issue"][0]
+    assert (issue["code"], issue["details"]["coding"][0]["code"]) == ("conflict", "REC_CONFLICT")
+    assert "incident_location" in issue["diagnostics"]
+    assert "Another Street" not in refused.text
+    assert await _held(running) == before, "nothing of it is merged"
+    after = await running.case(case["id"], key=CLINICIAN_KEY)
+    assert after["content"] == case["content"]
+    told = (await running.events(case["id"], key=CLINICIAN_KEY))[-1]
+    assert (told["type"], told["data"]["conflict"]) == ("case.updated", ["incident_location"])
+    await _correct(running, case["id"])
+    again = Conversation(running)
+    again.correlation = talk.correlation
+    assert (await again.post(update)).status_code == 200
+    assert (await running.case(case["id"], key=CLINICIAN_KEY))["content"] != case["content"]
+
+
+@pytest.mark.req("CORE-UPD-05")
+async def test_an_update_of_other_parts_than_the_corrected_ones_is_taken(running: Running) -> None:
+    talk = Conversation(running)
+    known, answer = await talk.open()
+    case = (await _cases(running))[0]
+    await _correct(running, case["id"], "incident_location")
+    assert (await talk.post(messages.update(known, answer, summary="Now dizzy"))).status_code == 200
+    after = await running.case(case["id"], key=CLINICIAN_KEY)
+    assert (after["content"]["triage"]["summary"], after["corrected"]) == ("Now dizzy", ["incident_location"])
+    unknown = {"parts": ["breach_at"]}
+    path = f"/cases/{case['id']}/corrections"
+    assert (await running.api("PUT", path, key=CLINICIAN_KEY, json=unknown)).status_code == 422

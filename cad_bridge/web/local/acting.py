@@ -88,6 +88,7 @@ _BY_SIDE = {
             "start",
             "contact_attempt",
             "read",
+            "correct",
             "reject",
             "complete",
             "status_planned",

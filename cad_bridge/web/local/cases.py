@@ -6,8 +6,9 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import AfterValidator, AwareDatetime, Field, model_validator
 
+from cad_bridge.engine.corrections import CORRECTABLE
 from cad_bridge.engine.requests import RequestRefusedError
 from cad_bridge.engine.responses import complete_command
 from cad_bridge.fhir.content import Outcome
@@ -23,6 +24,15 @@ from cad_bridge.workflow import commands
 from cad_bridge.workflow.vocabulary import Priority, Side
 
 router = APIRouter(tags=["cases"])
+
+
+def _correctable(part: str) -> str:
+    if part not in CORRECTABLE:
+        raise ValueError("is no part of a request that can be corrected here")
+    return part
+
+
+CorrectablePart = Annotated[str, Field(json_schema_extra={"enum": list(CORRECTABLE)}), AfterValidator(_correctable)]
 
 
 class Act(ActBody):
@@ -49,6 +59,14 @@ class Reading(ActBody):
     """Which version of the case was read."""
 
     version: int = Field(ge=1)
+
+
+class Corrections(ActBody):
+    """Which parts of the request the caller's own records now say something else about."""
+
+    parts: tuple[CorrectablePart, ...] = Field(max_length=len(CORRECTABLE))
+    """All of them; a part that is left out is taken from updates again."""
+    note: str | None = Field(default=None, min_length=1, max_length=4000)
 
 
 class Cancellation(ActBody):
@@ -195,6 +213,17 @@ async def read_update(case_id: UUID, body: Reading, context: Context, client: Cl
     """A clinician has read the requester's update, in the version that they name (docs/lifecycle/validation.md)."""
     command = commands.ReadUpdate(read_version=body.version, by=who(body, client))
     return await act(context, client, case_id, command)
+
+
+@router.put("/cases/{case_id}/corrections")
+async def correct(case_id: UUID, body: Corrections, context: Context, client: Clinician) -> dict[str, Any]:
+    """Say which parts of a received request the caller has changed in its own records.
+
+    An update of the sender's that would change one of them is then refused as a whole (409 to the sender) and told
+    here, in place of overwriting it. An empty list ends that.
+    """
+    parts = tuple(sorted(set(body.parts)))
+    return await act(context, client, case_id, commands.Correct(parts=parts, note=body.note, by=who(body, client)))
 
 
 @router.post("/cases/{case_id}/reject")

@@ -40,6 +40,7 @@ def case_view(stored: StoredCase, escalations: Iterable[Escalation] = ()) -> dic
             "updated_at": stored.updated_at,
             "claimed_by": case.claimed_by,
             "unread_update": case.unread_update,
+            "corrected": list(case.corrected),
             "issued_ids": conversation.issued_ids,
             "duplicate_of": case.duplicate_of,
         }

@@ -137,11 +137,22 @@ def _updated(sheet: Sheet, event: Event, other: str) -> tuple[str, str]:
         if sheet.take(name) is True:
             sheet.take("changed")
             return words, "good"
+    if sheet.has("conflict"):
+        parts = _parts(sheet, "conflict")
+        return f"Update by {other} not taken: it differs from what was corrected here ({parts}). Call them", "bad"
+    if sheet.has("corrected"):
+        parts = _parts(sheet, "corrected")
+        return (f"Corrected here: {parts}" if parts else "Nothing is corrected here any more"), ""
     for name, words in (("cancellation", "our cancellation"), ("update", "our update")):
         if sheet.has(name):
             taken = sheet.string(name) == "taken"
             return f"{other} has {'taken' if taken else 'not taken'} {words}", "good" if taken else "bad"
     return ("Updated by " + (other if _is_responder(event) else "us")), ""
+
+
+def _parts(sheet: Sheet, name: str) -> str:
+    sheet.take("changed")
+    return ", ".join(spoken(str(part)) for part in sheet.take(name) or ())
 
 
 def _cancelled(_sheet: Sheet, event: Event, other: str) -> tuple[str, str]:
