@@ -114,10 +114,15 @@ def _advice(words: str, stored: StoredCase) -> str:
     return words
 
 
+def _priority(code: object) -> Priority | None:
+    """What came may have any shape: the page is shown all the same."""
+    return Priority.parse(code) if isinstance(code, str) else None
+
+
 def _is_upgrade(stored: StoredCase) -> bool:
     """Whether a final response raised the case to C1 or C2, which its responder asks for over ITK as well."""
     outcome, case = stored.outcome or {}, stored.case
-    said, asked = Priority.parse(outcome.get("arp")), Priority.parse(case.triage.get("arp"))
+    said, asked = _priority(outcome.get("arp")), _priority(case.triage.get("arp"))
     return case.use_case.is_validation and said in {Priority.C1, Priority.C2} and said.raises(asked)
 
 
