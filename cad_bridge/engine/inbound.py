@@ -14,6 +14,7 @@ from cad_bridge.engine.core import Engine
 from cad_bridge.engine.corrections import collisions, refused_update
 from cad_bridge.engine.location import location_warnings
 from cad_bridge.engine.messages import own_encounter
+from cad_bridge.engine.mismatches import OPEN_RESPONDER_STATES, Unfitting, not_held, still_open
 from cad_bridge.engine.times import time_warnings
 from cad_bridge.engine.verdicts import Reply, issue_as_json
 from cad_bridge.fhir.build_acknowledgement import acknowledgement_bundle
@@ -26,7 +27,7 @@ from cad_bridge.fhir.read_request import read_request
 from cad_bridge.fhir.read_response import read_outcome, read_rejection
 from cad_bridge.fhir.same_patient import names_another_patient
 from cad_bridge.protocol.addressing import KnownConversation
-from cad_bridge.protocol.errors import CONFLICT, NOT_FOUND, NOT_SUPPORTED, Fault, Refused
+from cad_bridge.protocol.errors import CONFLICT, NOT_SUPPORTED, Fault, Refused
 from cad_bridge.protocol.headers import RequestHeaders
 from cad_bridge.protocol.receive import Accepted
 from cad_bridge.protocol.services import canonical
@@ -37,8 +38,6 @@ from cad_bridge.workflow import commands
 from cad_bridge.workflow.case import Case, dispatch_by
 from cad_bridge.workflow.decide import begin, moves
 from cad_bridge.workflow.vocabulary import Priority, Side, UseCase
-
-_OPEN_RESPONDER_STATES = frozenset({"received", "accepted", "in_progress"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +103,7 @@ class Inbound:
         same = [item for item in self.candidates if item.correlation_id.lower() == self.headers.correlation_id]
         held = await self.work.lock_cases([item.case_id for item in same])
         return any(
-            loaded.stored.case.state in _OPEN_RESPONDER_STATES
+            loaded.stored.case.state in OPEN_RESPONDER_STATES
             and loaded.stored.conversation.service_request_full_url == self.accepted.facts.sr_full_url
             for loaded in held.values()
         )
@@ -166,9 +165,11 @@ class Inbound:
 
     async def update(self) -> Reply | Refused:
         """DT-04: merged resource by resource, all or nothing (CORE-UPD-01 to CORE-UPD-06)."""
-        loaded = await self._held_case()
+        loaded = await self._held_case("update")
         if loaded is None:
-            return self._not_held("CORE-UPD-10")
+            return not_held("CORE-UPD-10")
+        if self._is_weak(loaded) and await self._is_of_another_patient(loaded):
+            return await self._unfitting("update").of_another_patient(loaded)
         held = await queries.held_request(self.work.connection, loaded.stored.id)
         assert held is not None, "a received case holds its request"
         conversation = loaded.stored.conversation
@@ -223,11 +224,11 @@ class Inbound:
 
     async def cancel(self) -> Reply | Refused:
         """DT-09, DT-09b: the requester no longer wants it; only something current can be cancelled (G-03)."""
-        loaded = await self._held_case()
+        loaded = await self._held_case("cancellation")
         if loaded is None:
-            return self._not_held("CORE-CAN-06")
+            return not_held("CORE-CAN-06")
         if await self._is_of_another_patient(loaded):
-            return self._another_patient()
+            return await self._unfitting("cancellation").of_another_patient(loaded)
         facts = self.accepted.facts
         command = commands.CancellationReceived(status=facts.sr_status or "", by=facts.source_endpoint or "")
         handled = await self.engine.decide_in(self.work, loaded, command)
@@ -240,34 +241,36 @@ class Inbound:
         )
         return self._done(handled.stored, kind="cancellation", body=body)
 
-    def _not_held(self, rule: str) -> Refused:
-        return Refused.because(
-            NOT_FOUND,
-            "The ServiceRequest is not held here.",
-            expression="Bundle.entry.resource.ofType(ServiceRequest)",
-            rule=rule,
-        )
+    async def _held_case(self, message: str) -> Loaded | None:
+        """The one case that is meant: the only one found, else the only one that is current (decision 7).
 
-    async def _held_case(self) -> Loaded | None:
-        """The one case that is meant: the only one found, else the only one that is current (decision 7)."""
+        Where there is none, a person of each case that it may have meant is told.
+        """
         held = list((await self.work.lock_cases([item.case_id for item in self.candidates])).values())
         if len(held) > 1:
-            held = [item for item in held if item.stored.case.state in _OPEN_RESPONDER_STATES]
-        return held[0] if len(held) == 1 else None
+            held = still_open(held)
+        if len(held) == 1:
+            return held[0]
+        await self._unfitting(message).raise_unheld(held)
+        return None
+
+    def _unfitting(self, message: str) -> Unfitting:
+        return Unfitting(
+            engine=self.engine,
+            work=self.work,
+            message_id=self.message_id,
+            facts=self.accepted.facts,
+            kind=message,
+        )
+
+    def _is_weak(self, loaded: Loaded) -> bool:
+        """Whether nothing but a fullUrl, which senders reuse, says that the message means this case."""
+        return any(item.is_weak for item in self.candidates if item.case_id == loaded.stored.id)
 
     async def _is_of_another_patient(self, loaded: Loaded) -> bool:
         held = await queries.held_request(self.work.connection, loaded.stored.id)
         assert held is not None, "a received case holds its request"
         return names_another_patient(orjson.loads(held), self.accepted.bundle)
-
-    def _another_patient(self) -> Refused:
-        """The case goes on: an assessment too many is safer than none for a patient whom nobody cancelled."""
-        return Refused.because(
-            CONFLICT,
-            "The cancellation names another patient than the request that it ends. Nothing was cancelled.",
-            expression="Bundle.entry.resource.ofType(Patient)",
-            rule="CORE-CAN-07",
-        )
 
     # --- responses: we are the requester -----------------------------------------------------------
 

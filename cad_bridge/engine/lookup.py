@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cad_bridge.engine.messages import case_number_system
@@ -24,7 +26,14 @@ async def conversations_for(
             return []
         found = await queries.cases_of_request(connection, bundle_id=facts.response_identifier)
         return [known(stored) for stored in found]
-    return [known(stored) for stored in await _held_requests(connection, facts, headers)]
+    held = await _held_requests(connection, facts, headers)
+    return [replace(known(stored), is_weak=_is_weak(stored, facts, headers)) for stored in held]
+
+
+def _is_weak(stored: StoredCase, facts: Facts, headers: RequestHeaders) -> bool:
+    conversation = stored.conversation
+    by_id = facts.sr_id is not None and facts.sr_id == conversation.service_request_id
+    return not by_id and headers.correlation_id != conversation.correlation_id.lower()
 
 
 async def _held_requests(connection: AsyncConnection, facts: Facts, headers: RequestHeaders) -> list[StoredCase]:

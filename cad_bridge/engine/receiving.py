@@ -14,6 +14,7 @@ from uuid import UUID
 from cad_bridge.engine.core import Engine
 from cad_bridge.engine.inbound_referrals import alert_forbidden_refusal, inbound_for
 from cad_bridge.engine.lookup import conversations_for
+from cad_bridge.engine.mismatches import alert_unknown_response
 from cad_bridge.engine.verdicts import AnswerWindow, Reply, issue_as_json, plain_refusal, refusal
 from cad_bridge.protocol.errors import DUPLICATE, TOO_EARLY, Fault, Refused
 from cad_bridge.protocol.headers import RequestHeaders
@@ -109,6 +110,7 @@ class Receiver:
         accepted = judge(opened, context=self._context, conversations=found)
         if isinstance(accepted, Refused):
             await alert_forbidden_refusal(self._engine, work, opened, found)
+            await alert_unknown_response(self._engine, work, opened.facts, opened.headers, found)
             return accepted
         inbound = inbound_for(accepted.facts)(
             engine=self._engine,

@@ -38,6 +38,8 @@ class KnownConversation:
     remote_service: str
     correlation_id: str
     own_encounters: OwnEncounters = NO_OWN_ENCOUNTERS
+    is_weak: bool = False
+    """Found by the fullUrl of its ServiceRequest alone: neither an id that we issued nor the correlation id says so."""
 
     @property
     def ends(self) -> tuple[str, str]:
@@ -92,8 +94,9 @@ def address_request(
     if facts.receiver_ods is not None and facts.receiver_ods != service.ods_code.upper():
         text = "The receiving organisation is not the one that provides the destination service."
         return Refused.because(NOT_FOUND, text, expression=_RECEIVER, rule="CORE-MH-04")
-    warnings = tuple(_receiver_unnamed(facts, strict=service.strict))
-    return Addressed(service=service, conversation=_meant(facts, conversations), warnings=warnings)
+    meant = _meant(facts, conversations)
+    warnings = (*_receiver_unnamed(facts, strict=service.strict), *_weakly_meant(meant))
+    return Addressed(service=service, conversation=meant, warnings=warnings)
 
 
 def address_response(
@@ -141,6 +144,13 @@ def _meant(facts: Facts, conversations: Sequence[KnownConversation]) -> KnownCon
     """The conversation between the two services that the look-up found; none where several were found."""
     between = _straight(facts, conversations)
     return between[0] if len(between) == 1 else None
+
+
+def _weakly_meant(conversation: KnownConversation | None) -> Iterator[Issue]:
+    """Senders reuse fullUrls across patients (DESIGN decision 7)."""
+    if conversation is not None and conversation.is_weak:
+        text = "Neither an id that we issued nor the correlation id names this case, only a fullUrl: check the patient."
+        yield _warning("Bundle.entry.fullUrl", text, rule="decision 7")
 
 
 def _straight(facts: Facts, conversations: Sequence[KnownConversation]) -> list[KnownConversation]:

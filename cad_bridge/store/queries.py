@@ -266,10 +266,25 @@ async def responder_cases(
 
 async def case_of_service_request(engine: AsyncEngine, service_request_id: str) -> StoredCase | None:
     """The received case behind a ServiceRequest id that we issued."""
-    query = select(CASES).where(CASES.c.side == "responder", CASES.c.service_request_id == service_request_id)
     async with engine.connect() as connection:
-        row = (await connection.execute(query)).one_or_none()
-        return None if row is None else stored_case(row)
+        return await case_with_issued_id(connection, service_request_id)
+
+
+async def case_with_issued_id(connection: AsyncConnection, service_request_id: str) -> StoredCase | None:
+    """The same, in a transaction."""
+    query = select(CASES).where(CASES.c.side == "responder", CASES.c.service_request_id == service_request_id)
+    row = (await connection.execute(query)).one_or_none()
+    return None if row is None else stored_case(row)
+
+
+async def cases_asked_of(connection: AsyncConnection, *, remote_service: str, correlation_id: str) -> list[UUID]:
+    """Cases of ours that a service was asked about in a conversation."""
+    query = select(CASES.c.id).where(
+        CASES.c.side == "requester",
+        CASES.c.remote_service == remote_service,
+        CASES.c.correlation_id == correlation_id,
+    )
+    return list((await connection.execute(query)).scalars())
 
 
 async def responder_cases_of(

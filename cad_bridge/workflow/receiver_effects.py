@@ -224,6 +224,7 @@ EFFECTS = with_duty(
         "update": _update,
         "collision": responder_effects.EFFECTS["collision"],
         "cancellation": _cancellation,
+        "mismatched": responder_effects.EFFECTS["mismatched"],
         "intake_overdue": overdue(EscalationReason.INTAKE_OVERDUE, once=True),
         "dispatch_overdue": overdue(EscalationReason.DISPATCH_OVERDUE, once=False),
         "callback_overdue": overdue(EscalationReason.CALLBACK_OVERDUE, once=False),

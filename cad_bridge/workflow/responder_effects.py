@@ -122,6 +122,14 @@ def _cancellation(turn: Turn) -> Outcome:
     return turn.after, (_TAKEN, Tell(type=EventType.CASE_CANCELLED, data=data))
 
 
+def _mismatched(turn: Turn) -> Outcome:
+    """Refused already, and the case goes on; a person asks the sender what was meant. Once for each kind and reason."""
+    command = cast(commands.MismatchReceived, turn.command)
+    data = {"message": command.message, "why": command.why, "came_from": command.came_from}
+    key = f"mismatched-message:{command.message}:{command.why}:{turn.after.epoch}"
+    return turn.after, (escalate(turn, EscalationReason.MISMATCHED_MESSAGE, key=key, data=data),)
+
+
 def _intake_overdue(turn: Turn) -> Outcome:
     if not turn.moved:
         return turn.after, ()
@@ -148,6 +156,7 @@ EFFECTS: dict[str, Callable[[Turn], Outcome]] = {
     "update": _update,
     "collision": _collision,
     "cancellation": _cancellation,
+    "mismatched": _mismatched,
     "intake_overdue": _intake_overdue,
     "response_refused": _response_refused,
 }

@@ -26,6 +26,7 @@ TRIGGERS = (
     "update",
     "collision",
     "cancellation",
+    "mismatched",
     "intake_overdue",
     "response_refused",
 )
@@ -62,6 +63,7 @@ TABLE = StateTable(
         *ignores("collision", _ENDED, "moot: the request is no longer current"),
         *moves("cancellation", received=CANCELLED, accepted=CANCELLED, in_progress=CANCELLED),
         *rejects("cancellation", _ENDED, "The request is no longer current."),
+        *ignores("mismatched", " ".join(STATES), "a message that does not fit the case: for a person"),
         *moves("intake_overdue", received=RECEIVED),
         *ignores("intake_overdue", f"accepted in_progress {_ENDED}", "moot: somebody has the case"),
         *ignores("response_refused", " ".join(STATES), "the requester did not take a response of ours"),

@@ -143,6 +143,7 @@ class EscalationReason(StrEnum):
     UPDATE_REFUSED = "update-refused"
     RESPONSE_UNDELIVERABLE = "response-undeliverable"
     UNRECOGNISED_RESPONSE = "unrecognised-response"
+    MISMATCHED_MESSAGE = "mismatched-message"
     FORBIDDEN_REFUSAL = "forbidden-refusal"
     SAFEGUARDING_FEEDBACK = "safeguarding-feedback"
 

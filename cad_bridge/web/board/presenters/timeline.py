@@ -16,7 +16,7 @@ from cad_bridge.web.board.presenters.sheet import Item, Sheet, Value, each, is_e
 from cad_bridge.web.board.presenters.states import state_words
 from cad_bridge.web.board.presenters.status_report import STATUSES, past_status, reason
 from cad_bridge.web.board.presenters.triage import priority
-from cad_bridge.web.board.presenters.words import ESCALATIONS, MESSAGES, spoken
+from cad_bridge.web.board.presenters.words import ESCALATIONS, MESSAGES, MISMATCHES, spoken
 from cad_bridge.workflow.vocabulary import VALIDATION_USE_CASES, Side, UseCase
 
 
@@ -274,6 +274,7 @@ def _detail(label: str, value: Any) -> Item:
             *sheet.item("What happened", "last_error"),
             *sheet.item("Tries", "attempts"),
             *sheet.item("Message", "message", worded(MESSAGES)),
+            *sheet.item("Why it does not fit", "why", worded(MISMATCHES)),
             *sheet.rest(),
         ),
     )

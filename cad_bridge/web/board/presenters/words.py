@@ -55,6 +55,10 @@ ESCALATIONS = {
         "A response from a service that was not asked",
         "It changed nothing. Find out with {other} who answered.",
     ),
+    "mismatched-message": (
+        "A message that does not fit this case",
+        "It was refused and changed nothing. Ask the service it came from which case was meant.",
+    ),
     "forbidden-refusal": (
         "{other} seems not to want the case",
         "It may not refuse an out of area case. Phone them: make sure that somebody dispatches.",
@@ -76,6 +80,13 @@ MESSAGES = {
     "status": "Status",
     "refusal": "Refusal",
     "unrecognised-response": "Response from a service that was not asked",
+    "mismatched-message": "Message that does not fit this case: refused",
+}
+
+MISMATCHES = {
+    "another-patient": "it names another patient",
+    "another-service": "it comes from a service that did not send us this case",
+    "several-cases": "it may mean several of our cases",
 }
 
 DEADLINES = {
