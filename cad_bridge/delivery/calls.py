@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from cad_bridge.delivery.token import NoTokenError, TokenSource
 from cad_bridge.delivery.transport import HttpAnswer, NoAnswerError, Transport
@@ -57,7 +58,8 @@ class BarsCalls:
             token = await self._tokens.token() if self._tokens is not None else None
             got = await call({**headers, **({"Authorization": f"Bearer {token}"} if token else {})})
         except (NoAnswerError, NoTokenError) as error:
-            log.warning("no answer", extra={"request_id": headers.get("X-Request-Id"), "error": str(error)})
+            ids = {"request_id": headers.get("X-Request-Id"), "correlation_id": headers.get("X-Correlation-Id")}
+            log.warning("no answer", extra=ids | {"host": urlsplit(self._base_url).netloc, "error": str(error)})
             return Called(answer=no_answer())
         answer = classify_answer(
             got.status,

@@ -21,6 +21,7 @@ from cad_bridge.delivery.calls import Called
 from cad_bridge.delivery.loop import SideBySide
 from cad_bridge.delivery.negotiate import Mode, Negotiator
 from cad_bridge.delivery.readback import CHECKED_KINDS, ReadBefore
+from cad_bridge.delivery.repeated_errors import RepeatedErrors
 from cad_bridge.engine.core import Engine
 from cad_bridge.engine.endpoint_health import note_attempt
 from cad_bridge.engine.outcomes import Told, outcome_of
@@ -70,6 +71,7 @@ class Outbox:
         self._lease = max(LEASE, timedelta(seconds=4 * addresses.timeout_seconds) + _MARGIN)
         self._under_way = SideBySide(AT_ONCE)
         self.state = DeliveryState()
+        self.repeated = RepeatedErrors()
 
     async def work(self) -> bool:
         """Send one batch of due parcels and wait for all of it; False when there are none."""
@@ -189,12 +191,16 @@ class Outbox:
                 self.state.retried += 1
             case _:
                 self.state.refused += 1
+        self.repeated.note(parcel.remote_service, answer)
         if not answer.is_delivered:
             log.warning(
                 "a message was not taken",
                 extra={
                     "outbox_id": str(parcel.id),
                     "case_id": str(parcel.case_id),
+                    "request_id": parcel.request_id,
+                    "correlation_id": parcel.correlation_id,
+                    "service": parcel.remote_service,
                     "status": answer.http_status,
                     "code": answer.code,
                     "issue_code": answer.issue_code,

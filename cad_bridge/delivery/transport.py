@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
@@ -65,8 +67,20 @@ class Transport:
                     status=response.status_code, headers=dict(response.headers), body=await _limited(response)
                 )
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
-            # The class name says what happened; the text of some errors quotes addresses.
-            raise NoAnswerError(type(error).__name__) from error
+            raise NoAnswerError(_cause(error)) from error
+
+
+def _cause(error: BaseException) -> str:
+    """What went wrong, in the words of TLS or the system: the client's own texts quote addresses (CORE-TI-19)."""
+    inner: BaseException | None = error
+    while inner is not None:
+        if isinstance(inner, ssl.SSLError):
+            said = getattr(inner, "verify_message", None) or inner.reason
+            return f"{type(error).__name__}: TLS, {said}"
+        if isinstance(inner, OSError) and inner.errno is not None:
+            return f"{type(error).__name__}: {errno.errorcode.get(inner.errno, inner.errno)}"
+        inner = inner.__cause__ or inner.__context__
+    return type(error).__name__
 
 
 async def _limited(response: httpx.Response) -> bytes:
