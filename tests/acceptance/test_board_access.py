@@ -19,7 +19,13 @@ from tests.by_hand import a_clock, by_hand, query, request_to_us
 from tests.service import CLINICIAN_KEY, PASSWORD, Running
 
 NOBODY = str(UUID(int=0, version=4))
-PAGES = ["/board", "/board/find", f"/board/cases/{NOBODY}", f"/board/cases/{NOBODY}/messages/{NOBODY}"]
+PAGES = [
+    "/board",
+    "/board/find",
+    "/board/services",
+    f"/board/cases/{NOBODY}",
+    f"/board/cases/{NOBODY}/messages/{NOBODY}",
+]
 FETCHED = ["/board/live", "/board/stream", f"/board/cases/{NOBODY}/stream"]
 FORMS = [
     f"/board/cases/{NOBODY}/escalations/{NOBODY}/acknowledge",

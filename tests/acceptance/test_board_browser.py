@@ -392,7 +392,7 @@ async def test_pages_are_built_so_that_everybody_can_use_them(running: Running, 
     case = await running.open_case(**RICH, breach_at=minutes(0.03))
     await sign_in(page, running)
     await page.locator(".b-escalation").wait_for()
-    for path in ("/board", "/board/find", f"/board/cases/{case['id']}"):
+    for path in ("/board", "/board/find", "/board/services", f"/board/cases/{case['id']}"):
         await page.goto(f"{running.url}{path}")
         assert await page.evaluate(_FAULTS) == [], path
         assert await page.evaluate(_FAINT) == [], path

@@ -21,6 +21,7 @@ from cad_bridge.clock import ManualClock
 from cad_bridge.discovery.catalogue.imports import import_json
 from cad_bridge.engine.catalogue import Author
 from cad_bridge.sandbox.credentials import new_credentials
+from tests.acceptance.board_visitor import visiting
 from tests.service import REMOTE_CAS, Running, configuration, serving, until
 
 UNKNOWN = "https://fhir.nhs.uk/Id/dos-service-id|2000000999"
@@ -268,3 +269,9 @@ async def test_the_health_of_an_endpoint_is_seen(database_url: str, tmp_path: Pa
         metrics = (await where.running.client.get(f"{where.running.url}/metrics")).text
         assert f'cad_bridge_endpoint_failures{{service="{REMOTE_CAS}"}} 1.0' in metrics
         assert f'cad_bridge_endpoint_last_success_timestamp_seconds{{service="{REMOTE_CAS}"}}' in metrics
+
+        async with visiting(where.running, "dot") as person:
+            rows = (await person.page("/board/services")).find("tr")
+            assert REMOTE_CAS in rows[1].text
+            assert "FAILING" in rows[1].text
+            assert "1 try without success" in rows[1].text

@@ -1,4 +1,4 @@
-"""The pages: the board, the search, one case, and the exact bytes of a message."""
+"""The pages: the board, the search, the services, one case, and the exact bytes of a message."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ from cad_bridge.web.board.pages import PREFIX, page, render
 from cad_bridge.web.board.presenters.case_page import case_page
 from cad_bridge.web.board.presenters.cases import case_row
 from cad_bridge.web.board.presenters.moments import at, iso
+from cad_bridge.web.board.presenters.services import service_lines
 from cad_bridge.web.board.reading import case_facts
 from cad_bridge.web.board.state import ACKNOWLEDGING, Context, SignedIn, State, Viewer, viewer_of
 from cad_bridge.web.context import WebContext
+from cad_bridge.web.known_services import known_services
 
 router = APIRouter(prefix=PREFIX)
 
@@ -85,6 +87,20 @@ async def find(context: Context, viewer: SignedIn, q: str = "") -> Response:
     rows = [case_row(case, site=context.engine.site, deadlines={}, now=now) for case in found[:FOUND_AT_MOST]]
     more = len(found) > FOUND_AT_MOST
     return page(render("find.html", rows=rows, q=sought, more=more, **frame(context, viewer)))
+
+
+@router.get("/services")
+async def show_services(context: Context, viewer: SignedIn) -> Response:
+    """Every service that is known, and how sending to it has gone of late."""
+    lines = service_lines(
+        await known_services(context), ours=frozenset(context.engine.site.services), now=context.now()
+    )
+    boundaries = context.engine.discovery.boundaries.current
+    operational = boundaries.provenance.operational
+    shown = render(
+        "services.html", lines=lines, boundaries=boundaries.version, operational=operational, **frame(context, viewer)
+    )
+    return page(shown)
 
 
 @router.get("/cases/{case_id:uuid}")

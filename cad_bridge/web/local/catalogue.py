@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from fastapi import APIRouter
 
-from cad_bridge.discovery.catalogue.entries import CatalogueEntry
-from cad_bridge.discovery.catalogue.health import EndpointHealth
-from cad_bridge.engine.endpoint_health import endpoint_health
 from cad_bridge.web.health import endpoint_view
+from cad_bridge.web.known_services import KnownService, known_services
 from cad_bridge.web.local.access import Context, Reader
 
 router = APIRouter(tags=["discovery"])
@@ -20,36 +17,18 @@ router = APIRouter(tags=["discovery"])
 async def services(context: Context, client: Reader) -> dict[str, Any]:
     """Every service of the endpoint catalogue and of the configuration, and every other that was ever sent to."""
     del client  # every client may ask
-    now = context.now()
-    health = {record.service_id: record for record in await endpoint_health(context.database)}
-    entries = sorted(await context.engine.discovery.catalogue.entries(), key=lambda entry: entry.service_id)
-    known = [_entry(entry, health, active=entry.is_active(now)) for entry in entries]
-    named = {entry.service_id for entry in entries}
-    others = [_stranger(record) for service_id, record in sorted(health.items()) if service_id not in named]
-    return {"services": [*known, *others]}
+    return {"services": [_view(service) for service in await known_services(context)]}
 
 
-def _entry(entry: CatalogueEntry, health: Mapping[str, EndpointHealth], *, active: bool) -> dict[str, Any]:
-    record = health.get(entry.service_id, EndpointHealth(service_id=entry.service_id))
+def _view(service: KnownService) -> dict[str, Any]:
+    entry = service.entry
     return {
-        "service_id": entry.service_id,
-        "ods_code": entry.ods_code,
-        "name": entry.name,
-        "use_cases": sorted(entry.use_cases),
-        "status": entry.status,
-        "active": active,
-        "in_catalogue": entry.endpoint_id is not None,
-        "health": endpoint_view(record),
+        "service_id": service.health.service_id if entry is None else entry.service_id,
+        "ods_code": entry.ods_code if entry is not None else None,
+        "name": entry.name if entry is not None else None,
+        "use_cases": sorted(entry.use_cases) if entry is not None else [],
+        "status": entry.status if entry is not None else None,
+        "active": service.active if entry is not None else None,
+        "in_catalogue": entry is not None and entry.endpoint_id is not None,
+        "health": endpoint_view(service.health),
     }
-
-
-def _stranger(record: EndpointHealth) -> dict[str, Any]:
-    nothing: dict[str, Any] = {
-        "ods_code": None,
-        "name": None,
-        "use_cases": [],
-        "status": None,
-        "active": None,
-        "in_catalogue": False,
-    }
-    return {"service_id": record.service_id, **nothing, "health": endpoint_view(record)}
