@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 from uuid import UUID
 
 import orjson
-from sqlalchemy import text
 
 from cad_bridge.engine.core import Engine
 from cad_bridge.engine.corrections import collisions, refused_update
 from cad_bridge.engine.location import location_warnings
 from cad_bridge.engine.messages import own_encounter
 from cad_bridge.engine.mismatches import OPEN_RESPONDER_STATES, Unfitting, not_held, still_open
+from cad_bridge.engine.received_cases import issue_ids, received_case
 from cad_bridge.engine.times import time_warnings
 from cad_bridge.engine.verdicts import Reply, issue_as_json
 from cad_bridge.fhir.build_acknowledgement import acknowledgement_bundle
@@ -30,14 +29,12 @@ from cad_bridge.protocol.addressing import KnownConversation
 from cad_bridge.protocol.errors import CONFLICT, NOT_SUPPORTED, Fault, Refused
 from cad_bridge.protocol.headers import RequestHeaders
 from cad_bridge.protocol.receive import Accepted
-from cad_bridge.protocol.services import canonical
 from cad_bridge.store import queries
-from cad_bridge.store.rows import Conversation, Loaded, StoredCase
+from cad_bridge.store.rows import Loaded, StoredCase
 from cad_bridge.store.unit_of_work import UnitOfWork
 from cad_bridge.workflow import commands
-from cad_bridge.workflow.case import Case, dispatch_by
 from cad_bridge.workflow.decide import begin, moves
-from cad_bridge.workflow.vocabulary import Priority, Side, UseCase
+from cad_bridge.workflow.vocabulary import Priority
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +82,10 @@ class Inbound:
         now = self.engine.now()
         content, found = read_request(self.accepted.bundle)
         issues = [*found, *time_warnings(facts, now=now)]
-        stored = self._opened(await self._new_case(content.model_dump(mode="json", exclude_none=True), issues), content)
+        new = await received_case(self.engine, self.work, self.accepted, self.headers)
+        warnings = tuple(issue_as_json(issue) for issue in (*self.accepted.warnings, *issues))
+        said = content.model_dump(mode="json", exclude_none=True)
+        stored = self._opened(new.evolve(content=said, warnings=warnings), content)
         decision = begin(stored.case, now=now, policy=self.accepted.service.policy)
         stored = stored.evolve(case=decision.case)
         body = acknowledgement_bundle(
@@ -107,61 +107,6 @@ class Inbound:
             and loaded.stored.conversation.service_request_full_url == self.accepted.facts.sr_full_url
             for loaded in held.values()
         )
-
-    async def _new_case(self, content: dict[str, object], issues: Sequence[Issue]) -> StoredCase:
-        facts, service, now = self.accepted.facts, self.accepted.service, self.engine.now()
-        arp = Priority.parse(facts.arp)
-        ids = self._issued_ids()
-        return StoredCase(
-            case=Case(
-                id=self.engine.new_id(),
-                side=Side.RESPONDER,
-                use_case=UseCase(facts.use_case or ""),
-                state="",
-                arp=arp,
-                clock_start=facts.careplan_period_start,
-                breach_at=facts.occurrence_end,
-                dispatch_by=dispatch_by(arp, facts.careplan_period_start),
-                remote_case_number=self._sender_case_number(),
-                delivered=True,
-            ),
-            conversation=Conversation(
-                local_service=service.id,
-                remote_service=canonical(facts.source_endpoint or ""),
-                case_number=await self._next_case_number(),
-                journey_id=facts.journey_id,
-                correlation_id=self.headers.correlation_id,
-                request_bundle_id=facts.bundle_id or "",
-                service_request_full_url=facts.sr_full_url,
-                service_request_id=ids.get(facts.sr_full_url or ""),
-                encounter_full_url=f"urn:uuid:{self.engine.new_id()}",
-                encounter_id=str(self.engine.new_id()),
-                remote_ods_code=facts.sender_ods,
-                issued_ids=ids,
-            ),
-            content=content,
-            warnings=tuple(issue_as_json(issue) for issue in (*self.accepted.warnings, *issues)),
-            created_at=now,
-            updated_at=now,
-        )
-
-    def _issued_ids(self, known: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
-        """Ids for everything that came without one, and for the ServiceRequest always: ours alone are unique (S13)."""
-        ids = {}
-        for entry in self.accepted.bundle.get("entry", []):
-            resource, full_url = entry.get("resource", {}), entry.get("fullUrl")
-            always = resource.get("resourceType") == "ServiceRequest"
-            if full_url and full_url not in known and (always or "id" not in resource):
-                ids[full_url] = str(self.engine.new_id())
-        return ids
-
-    def _sender_case_number(self) -> str | None:
-        encounter = self.accepted.decision.encounter
-        return encounter.identifier_value if encounter is not None else None
-
-    async def _next_case_number(self) -> str:
-        number = (await self.work.connection.execute(text("SELECT nextval('case_number_seq')"))).scalar_one()
-        return f"{self.accepted.service.ods_code}-{self.engine.now():%Y%m%d}-{number:05d}"
 
     async def update(self) -> Reply | Refused:
         """DT-04: merged resource by resource, all or nothing (CORE-UPD-01 to CORE-UPD-06)."""
@@ -188,7 +133,8 @@ class Inbound:
         if collided := collisions(loaded.stored, content):
             return await self._collided(loaded, collided)
         command = self._update_command(facts, content, merged.changed)
-        ids = loaded.stored.conversation.issued_ids | self._issued_ids(known=loaded.stored.conversation.issued_ids)
+        known = loaded.stored.conversation.issued_ids
+        ids = known | issue_ids(self.accepted.bundle, new_id=self.engine.new_id, known=known)
         found = tuple(issue_as_json(issue) for issue in (*self.accepted.warnings, *issues))
 
         def change(stored: StoredCase) -> StoredCase:
@@ -209,8 +155,8 @@ class Inbound:
     async def _collided(self, loaded: Loaded, parts: tuple[str, ...]) -> Refused:
         command = commands.UpdateCollided(parts=parts, by=self.accepted.facts.source_endpoint or "")
         handled = await self.engine.decide_in(self.work, loaded, command)
-        still_open = handled.stored.case.state in _OPEN_RESPONDER_STATES
-        return refused_update(parts) if still_open else self._conflict("The request is no longer current.")
+        is_open = handled.stored.case.state in OPEN_RESPONDER_STATES
+        return refused_update(parts) if is_open else self._conflict("The request is no longer current.")
 
     def _update_command(self, facts: Facts, content: ReceivedRequest, changed: tuple[str, ...]) -> commands.Command:
         del content
