@@ -51,6 +51,7 @@ class CaseRow(SQLModel, table=True):
         Index("ix_cases_breach_at", "breach_at"),
         Index("ix_cases_correlation_id", "correlation_id"),
         Index("ix_cases_case_number", "case_number"),
+        Index("ix_cases_journey_id", "journey_id"),
     )
 
     id: UUID = Field(primary_key=True)
