@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import os
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -33,11 +35,14 @@ from cad_bridge.protocol.receive import ReceiveContext
 from cad_bridge.settings import BarsSection, ConfigFile, ConfigurationError
 from cad_bridge.store import nodes
 from cad_bridge.store.database import connect
+from cad_bridge.store.failures import StorageError
 from cad_bridge.store.listen import Listener
 from cad_bridge.timers import Timers
 from cad_bridge.web import board
 from cad_bridge.web.application import build
 from cad_bridge.web.context import Client, InboundProxy, User, WebContext
+
+log = logging.getLogger(__name__)
 
 FAILSAFE_CONNECTIONS = 2
 """Connections that only the failsafe uses: it must not queue behind traffic."""
@@ -83,10 +88,12 @@ async def running(
     now: Callable[[], datetime] | None = None,
     background: bool = True,
     data_dir: Path | None = None,
+    revive: Callable[[], None] | None = None,
 ) -> AsyncIterator[Service]:
     """A service on a migrated database. Without `background` nothing happens by itself, for tests that turn by hand.
 
-    Boundary sets come from `data_dir`; without one those that are shipped stay in force.
+    Boundary sets come from `data_dir`; without one those that are shipped stay in force. `revive` brings a database of
+    our own back after its connections broke off; it may block, and may be called for one that is there.
 
     Raises:
         ConfigurationError: something that is configured can't be used.
@@ -104,7 +111,7 @@ async def running(
             databases, transports = (database, failsafe), (transport, webhook_transport)
             service = _assemble(config, database_url, databases, transports, now or clock, clock, geography)
             if background:
-                _start(service)
+                _start(service, revive)
             try:
                 yield service
             finally:
@@ -184,9 +191,13 @@ def _topics(timers: Timers, loops: tuple[WorkLoop, ...], broadcast: Broadcast) -
     return {"deadlines": timers.wake, "outbox": outbox.wake, "events": events}
 
 
-def _start(service: Service) -> None:
+def _start(service: Service, revive: Callable[[], None] | None) -> None:
+    async def bring_back() -> None:
+        if revive is not None:
+            await asyncio.to_thread(revive)
+
     service.timers.start()
-    service.listener.start()
+    service.listener.start(on_lost=bring_back)
     for loop in service.loops:
         loop.start()
 
@@ -196,7 +207,10 @@ async def _stop(service: Service) -> None:
         await loop.stop()
     await service.listener.stop()
     await service.timers.stop()
-    await nodes.forget(service.engine.database, node_name())
+    try:
+        await nodes.forget(service.engine.database, node_name())
+    except StorageError:
+        log.warning("the database is gone: the heartbeat of this node stays behind")
 
 
 def _addresses(bars: BarsSection, engine: Engine, transport: Transport, tokens: TokenSource | None) -> Addresses:

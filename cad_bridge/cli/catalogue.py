@@ -91,9 +91,9 @@ async def _opened() -> AsyncIterator[Catalogue]:
     """The catalogue in the database of this installation, brought to the schema of this release."""
     settings = load_settings()
     config: ConfigFile = load_config(settings.config)
-    with database(settings, config) as url:
-        await asyncio.to_thread(migrate.upgrade, url)
-        engine, clock = connect(url, pool_size=1), DatabaseClock()
+    with database(settings, config) as opened:
+        await asyncio.to_thread(migrate.upgrade, opened.url)
+        engine, clock = connect(opened.url, pool_size=1), DatabaseClock()
         try:
             await clock.synchronise(engine)
             yield Catalogue(engine, now=clock, new_id=uuid4, configured=configured_services(config))

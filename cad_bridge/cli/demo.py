@@ -64,17 +64,17 @@ def demo(
     console.print("[bold]cad_bridge demo[/]: starting the embedded database ...")
     with embedded.running(data_dir) as server, contextlib.suppress(KeyboardInterrupt):
         migrate.upgrade(server.url)
-        passed = asyncio.run(_play(console, server.url, data_dir, once=once, port=port))
+        passed = asyncio.run(_play(console, server, data_dir, once=once, port=port))
         if not passed:
             raise typer.Exit(1)
 
 
-async def _play(console: Console, url: str, data_dir: Path, *, once: bool, port: int) -> bool:
+async def _play(console: Console, server: embedded.EmbeddedServer, data_dir: Path, *, once: bool, port: int) -> bool:
     keys = _Keys(cad=secrets.token_urlsafe(16), dispatcher=secrets.token_urlsafe(16))
     credentials = new_credentials("cad-bridge-demo")
     async with start_sandbox(_sandbox_config(credentials)) as other_side:
         config = _configuration(other_side, keys, credentials, data_dir)
-        async with _served(config, url, port=port) as address:
+        async with _served(config, server, port=port) as address:
             other_side.route(EOC, f"{address}/FHIR/R4")
             console.print(f"board: [bold]{address}/board[/]  (user {USER}, password {PASSWORD})")
             for name, where in other_side.addresses().items():
@@ -148,8 +148,8 @@ def _configuration(
 
 
 @asynccontextmanager
-async def _served(config: ConfigFile, url: str, *, port: int) -> AsyncIterator[str]:
-    async with app.running(config, url) as service:
+async def _served(config: ConfigFile, database: embedded.EmbeddedServer, *, port: int) -> AsyncIterator[str]:
+    async with app.running(config, database.url, revive=database.ensure_running) as service:
         with _listening(port) as listening:
             server = uvicorn.Server(server_config(service, host="127.0.0.1", port=port))
             task = asyncio.create_task(server.serve(sockets=[listening]))

@@ -7,7 +7,8 @@ import contextlib
 import gc
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -32,16 +33,16 @@ def serve(
     log_to_stderr()
     settings = load_settings()
     config = load_config(settings.config)
-    with database(settings, config) as url:
-        migrations.upgrade(url)
-        asyncio.run(serve_until_stopped(config, url, host=host, port=port, data_dir=settings.data_dir))
+    with database(settings, config) as opened:
+        migrations.upgrade(opened.url)
+        asyncio.run(serve_until_stopped(config, opened, host=host, port=port, data_dir=settings.data_dir))
 
 
 def migrate() -> None:
     """Bring the database to the schema of this release."""
     settings = load_settings()
-    with database(settings, load_config(settings.config)) as url:
-        migrations.upgrade(url)
+    with database(settings, load_config(settings.config)) as opened:
+        migrations.upgrade(opened.url)
     typer.echo("the database has the schema of this release")
 
 
@@ -78,22 +79,30 @@ def _require_allowed(settings: Settings, config: ConfigFile) -> None:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Database:
+    """Where the database is, and how it is brought back if it is our own and was killed."""
+
+    url: str = field(repr=False)
+    revive: Callable[[], None] | None = None
+
+
 @contextlib.contextmanager
-def database(settings: Settings, config: ConfigFile) -> Iterator[str]:
-    """The URL of the database; the embedded one runs for as long as the context lasts."""
+def database(settings: Settings, config: ConfigFile) -> Iterator[Database]:
+    """The database of this installation; the embedded one runs for as long as the context lasts."""
     _require_allowed(settings, config)
     if settings.database_url is not None:
-        yield settings.database_url
+        yield Database(url=settings.database_url)
         return
     with embedded.running(settings.data_dir) as server:
-        yield server.url
+        yield Database(url=server.url, revive=server.ensure_running)
 
 
 async def serve_until_stopped(
-    config: ConfigFile, url: str, *, host: str, port: int, data_dir: Path | None = None
+    config: ConfigFile, opened: Database, *, host: str, port: int, data_dir: Path | None = None
 ) -> None:
     """Serve HTTP until SIGTERM or SIGINT."""
-    async with app.running(config, url, data_dir=data_dir) as service:
+    async with app.running(config, opened.url, data_dir=data_dir, revive=opened.revive) as service:
         settle_memory()
         server = uvicorn.Server(server_config(service, host=host, port=port))
         await server.serve()

@@ -43,8 +43,8 @@ def requirements(
 def replay(case: Annotated[UUID, typer.Argument(help="The id of a case.")]) -> None:
     """Tell the story of a case from its events: when, what, who, why, and by which rule."""
     settings = load_settings()
-    with database(settings, load_config(settings.config)) as url:
-        events = asyncio.run(_events(url, case))
+    with database(settings, load_config(settings.config)) as opened:
+        events = asyncio.run(_events(opened.url, case))
     if not events:
         typer.echo("there is no such case", err=True)
         raise typer.Exit(1)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 import psycopg
 from psycopg.conninfo import make_conninfo
@@ -23,16 +23,21 @@ RECONNECT_SECONDS = 1.0
 
 
 class Listener:
-    """Calls `on_topic[topic]` for every notification; reconnects for as long as it runs."""
+    """Calls `on_topic[topic]` for every notification; reconnects for as long as it runs.
+
+    Its connection is always open, so it learns first when the database is gone.
+    """
 
     def __init__(self, url: str, *, on_topic: Mapping[str, Callable[[], None]]) -> None:
         self._conninfo = conninfo(database_url(url))
         self._on_topic = on_topic
+        self._on_lost: Callable[[], Awaitable[None]] | None = None
         self._task: asyncio.Task[None] | None = None
         self.connected = asyncio.Event()
 
-    def start(self) -> None:
-        """Start listening."""
+    def start(self, *, on_lost: Callable[[], Awaitable[None]] | None = None) -> None:
+        """Start listening. `on_lost` is called whenever the connection broke off, before the next try."""
+        self._on_lost = on_lost
         self._task = asyncio.create_task(self._run(), name="listener")
 
     async def stop(self) -> None:
@@ -49,7 +54,16 @@ class Listener:
             except psycopg.Error as error:
                 log.warning("listening for notifications broke off", extra={"error": type(error).__name__})
             self.connected.clear()
+            await self._lost()
             await asyncio.sleep(RECONNECT_SECONDS)
+
+    async def _lost(self) -> None:
+        if self._on_lost is None:
+            return
+        try:
+            await self._on_lost()
+        except Exception:
+            log.exception("the database could not be brought back; it is tried again")
 
     async def _listen(self) -> None:
         connection = await psycopg.AsyncConnection.connect(self._conninfo, autocommit=True)

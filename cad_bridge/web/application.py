@@ -14,13 +14,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from cad_bridge import __version__
 from cad_bridge.engine.receiving import Receiver
 from cad_bridge.store import refusals
+from cad_bridge.store.failures import StorageError
 from cad_bridge.web import bars, bars_reads, board, catalogue, catalogue_access, health
 from cad_bridge.web.bars_addresses import HeadIsGet
 from cad_bridge.web.context import WebContext, context_of
 from cad_bridge.web.local import cases, discovery, events, referrals, requests, upkeep
 from cad_bridge.web.local import catalogue as services
 from cad_bridge.web.local.access import said_once
-from cad_bridge.web.problems import ProblemError, field_errors, invalid
+from cad_bridge.web.problems import ProblemError, field_errors, invalid, no_database
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +61,8 @@ def build(context: WebContext, receiver: Receiver) -> FastAPI:
     app.add_exception_handler(ProblemError, _problem)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http_error)
+    for kind in StorageError:
+        app.add_exception_handler(kind, _no_database)
     app.add_exception_handler(Exception, _unexpected)
     app.add_middleware(Guard)
     app.add_middleware(HeadIsGet)
@@ -139,6 +142,13 @@ async def _http_error(request: Request, error: Exception) -> Response:
         return fhir
     page = board.error_page(request.url.path, error.status_code)
     return page or ProblemError(error.status_code, str(error.detail)).response()
+
+
+async def _no_database(request: Request, error: Exception) -> Response:
+    """503: it may pass. BaRS calls have a guard of their own, which gives them an OperationOutcome."""
+    log.error("the database failed a call", exc_info=error, extra={"path": request.url.path})
+    known = _fhir_error(request, 503) or board.error_page(request.url.path, 503)
+    return known or no_database().response()
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:

@@ -21,6 +21,7 @@ from cad_bridge.protocol.errors import (
     FORBIDDEN,
     INVALID,
     METHOD_NOT_ALLOWED,
+    NO_STORE,
     NOT_FOUND,
     SERVER_ERROR,
     STRUCTURE,
@@ -103,10 +104,10 @@ def refuse(request: Request, refused: Refused) -> Response:
 
 
 def fhir_error(request: Request, status: int) -> Response | None:
-    """404, 405, 500 under the catalogue's path as an OperationOutcome; None for other paths."""
+    """404, 405, 500, 503 under the catalogue's path as an OperationOutcome; None for other paths."""
     if not request.url.path.startswith(PREFIX):
         return None
-    fault = {404: NOT_FOUND, 405: METHOD_NOT_ALLOWED}.get(status, SERVER_ERROR)
+    fault = {404: NOT_FOUND, 405: METHOD_NOT_ALLOWED, 503: NO_STORE}.get(status, SERVER_ERROR)
     return refuse(request, Refused(fault=fault))
 
 

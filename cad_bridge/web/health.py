@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
@@ -9,15 +10,18 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
-from sqlalchemy import text
 
 from cad_bridge.discovery.catalogue.health import EndpointHealth
 from cad_bridge.engine.endpoint_health import endpoint_health
+from cad_bridge.store.failures import StorageError
 from cad_bridge.store.nodes import FailsafeHealth, failsafe_health
 from cad_bridge.store.plain import as_json
 from cad_bridge.web.context import context_of
 
+log = logging.getLogger(__name__)
 router = APIRouter(tags=["health"])
+
+NO_DATABASE = "the database does not answer"
 
 
 @router.get("/health/live")
@@ -30,9 +34,10 @@ async def live() -> dict[str, str]:
 async def ready(request: Request) -> JSONResponse:
     """The database answers and the failsafe is on time: this node may be sent work."""
     context = context_of(request)
-    async with context.database.connect() as connection:
-        await connection.execute(text("SELECT 1"))
-    health = await failsafe_health(context.database)
+    try:
+        health = await failsafe_health(context.database)
+    except StorageError:
+        return _without_database()
     return _answer(health.faults(now=context.now()), {})
 
 
@@ -40,8 +45,11 @@ async def ready(request: Request) -> JSONResponse:
 async def failsafe(request: Request) -> JSONResponse:
     """How the failsafe stands in the whole installation, what has not been delivered, and how endpoints are doing."""
     context = context_of(request)
-    health = await failsafe_health(context.database)
-    endpoints = [endpoint_view(record) for record in await endpoint_health(context.database)]
+    try:
+        health = await failsafe_health(context.database)
+        endpoints = [endpoint_view(record) for record in await endpoint_health(context.database)]
+    except StorageError:
+        return _without_database()
     boundaries = context.engine.discovery.boundaries.current.version
     more = {"endpoints": endpoints, "boundary_version": boundaries}
     return _answer(health.faults(now=context.now()), _figures(health) | more)
@@ -55,6 +63,12 @@ def _figures(health: FailsafeHealth) -> dict[str, Any]:
         "undelivered": health.undelivered,
         "failing_subscriptions": health.failing_subscriptions,
     }
+
+
+def _without_database() -> JSONResponse:
+    """Red, and loudly: nothing can be armed, and nothing that is due can fire, until it is back."""
+    log.exception(NO_DATABASE)
+    return _answer([NO_DATABASE], {})
 
 
 def _answer(faults: list[str], more: dict[str, Any]) -> JSONResponse:
@@ -73,13 +87,20 @@ _HELP = {
 async def metrics(request: Request) -> Response:
     """Prometheus text format. Counts and times only: no label ever names a case or a person."""
     context = context_of(request)
-    health = await failsafe_health(context.database)
     registry = CollectorRegistry()
-    for name, (meaning, value) in _gauges(health, now=context.now()).items():
-        Gauge(f"cad_bridge_{name}", meaning, registry=registry).set(value)
     for name, value in context.figures().items():
         Gauge(f"cad_bridge_{name}", "Counted by this node.", registry=registry).set(value)
-    _add_endpoints(registry, await endpoint_health(context.database))
+    answers = Gauge(
+        "cad_bridge_database_up", "Whether the database answers; 0: no deadline can fire.", registry=registry
+    )
+    try:
+        health = await failsafe_health(context.database)
+        for name, (meaning, value) in _gauges(health, now=context.now()).items():
+            Gauge(f"cad_bridge_{name}", meaning, registry=registry).set(value)
+        _add_endpoints(registry, await endpoint_health(context.database))
+        answers.set(1)
+    except StorageError:
+        log.exception(NO_DATABASE)
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 

@@ -31,13 +31,25 @@ class ProblemError(Exception):
         if self.errors:
             body["errors"] = list(self.errors)
         body |= self.more
-        headers = {"WWW-Authenticate": "Bearer"} if self.status == HTTPStatus.UNAUTHORIZED else None
+        headers = _HEADERS.get(self.status)
         return JSONResponse(body, status_code=self.status, media_type="application/problem+json", headers=headers)
+
+
+_HEADERS = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": "1"}}
 
 
 def not_found(what: str) -> ProblemError:
     """404; also for what exists but is none of the caller's business."""
     return ProblemError(HTTPStatus.NOT_FOUND, f"No such {what}")
+
+
+def no_database() -> ProblemError:
+    """503: the database fails us; whether what was asked is kept cannot be told."""
+    return ProblemError(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "The database does not answer",
+        "Send it again, a new request with the same Idempotency-Key: nothing is done twice.",
+    )
 
 
 def does_not_fit(why: str) -> ProblemError:

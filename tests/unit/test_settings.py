@@ -88,5 +88,6 @@ def test_a_real_site_does_not_get_the_embedded_database_by_accident(tmp_path: Pa
 
 
 def test_the_database_that_was_named_is_used() -> None:
-    with database(Settings(database_url="postgresql://there/x"), ConfigFile()) as url:
-        assert url == "postgresql://there/x"
+    with database(Settings(database_url="postgresql://there/x"), ConfigFile()) as opened:
+        assert opened.url == "postgresql://there/x"
+        assert opened.revive is None, "a site's own server is not ours to start"

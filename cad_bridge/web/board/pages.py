@@ -67,6 +67,7 @@ _EXPLANATIONS = {
     405: "This page cannot be used in that way.",
     413: "That was too much to send.",
     500: "Something went wrong here, and it has been logged. Act on what your CAD shows.",
+    503: "The database does not answer. Act on what your CAD shows, and try again.",
 }
 
 
