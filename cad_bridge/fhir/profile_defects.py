@@ -51,9 +51,18 @@ def check_defects(view: MessageView, collected: Mapping[str, list[Met]]) -> Iter
         yield from _plan(view, plan)
     for response in view.by_type.get("QuestionnaireResponse", []):
         yield from _pre_triage_sieve(response)
+    yield from _response(view)
     yield from _encounters(view)
     yield from _times(view)
     yield from _absent(view)
+
+
+def _response(view: MessageView) -> Iterator[Finding]:
+    for header in view.by_type.get("MessageHeader", []):
+        response = as_object(header.get("response"))
+        if str(response.get("identifier", "")).lower().startswith("urn:uuid:"):
+            said = "MessageHeader.response.identifier is a Bundle.id and stands without urn:uuid:."
+            yield Finding(response, "identifier", "V10", said, "value", Weight.IF_STRICT)
 
 
 def is_nhs_number(value: str) -> bool:

@@ -25,6 +25,8 @@ _CODES = {class_element(path): VALUE_SETS.get(name) for path, name in CODE_BINDI
 _CONCEPTS = {class_element(path): binding for path, binding in CONCEPT_BINDINGS.items()}
 ANY_RESOURCE = "AnyResource"
 _WITHOUT_EXTENSION = frozenset({("Extension", "url")})
+_ID_OR_URN = frozenset({("MessageHeaderResponse", "identifier")})
+"""Ids of FHIR that the guide's own examples write with ``urn:uuid:`` before them (V10, CORE-MH-17)."""
 _SAYS_SOMETHING = {
     "anyOf": [{"minProperties": 2}, {"minProperties": 1, "not": {"required": ["id"]}}],
     "$comment": "ele-1|",
@@ -140,7 +142,7 @@ def _element(type_name: str, field: Field) -> dict[str, Any]:
 
 def _primitive(type_name: str, field: Field) -> dict[str, Any]:
     """A repeating primitive may be null where its extension stands at the same place."""
-    name = field.primitive or "string"
+    name = "idOrUrn" if (type_name, field.name) in _ID_OR_URN else field.primitive or "string"
     codes = _CODES.get((type_name, field.name), ())
     if codes is None:
         name = "mediaType"

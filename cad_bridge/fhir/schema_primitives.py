@@ -62,6 +62,7 @@ PRIMITIVES: Mapping[str, dict[str, Any]] = {
     "dateTime": _text(DATE_TIME),
     "decimal": {"type": "number"},
     "id": _text(ID),
+    "idOrUrn": _text(rf"^(?:urn:uuid:)?{_ID}$"),
     "instant": _text(INSTANT),
     "integer": _integer(-(2**31)),
     "markdown": _text(),

@@ -39,6 +39,7 @@ _FORMATS = {
     "date": "a date (YYYY, YYYY-MM or YYYY-MM-DD) that exists",
     "dateTime": "a date that exists, or a date with time to the second and time zone",
     "id": "an id: 1 to 64 letters, digits, hyphens and dots",
+    "idOrUrn": "an id: 1 to 64 letters, digits, hyphens and dots",
     "instant": "a date that exists with time to the second and time zone",
     "mediaType": "a media type",
     "oid": "a URI of form urn:oid:",

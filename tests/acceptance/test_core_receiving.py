@@ -15,6 +15,7 @@ import pytest_asyncio
 from sqlalchemy import text
 
 from tests import messages
+from tests.by_hand import RemoteCas
 from tests.service import CLINICIAN_KEY, OUR_CAS, Running, configuration, serving
 
 Bundle = dict[str, Any]
@@ -282,3 +283,19 @@ async def test_an_update_of_other_parts_than_the_corrected_ones_is_taken(running
     unknown = {"parts": ["breach_at"]}
     path = f"/cases/{case['id']}/corrections"
     assert (await running.api("PUT", path, key=CLINICIAN_KEY, json=unknown)).status_code == 422
+
+
+@pytest.mark.req("CORE-MH-18", "CORE-MH-17")
+@pytest.mark.parametrize("form", ["urn:uuid:{}", "{}"])
+async def test_a_final_that_names_the_interim_belongs_to_the_case_of_both(running: Running, form: str) -> None:
+    """X-12: one published final response names the interim and not the request."""
+    other = await running.open_case()
+    case = await running.open_case()
+    cas = await RemoteCas.of(running, case["id"])
+    interim = cas.interim()
+    assert (await cas.post(interim)).status_code == 200
+    final = cas.final()
+    _resources(final, "MessageHeader")[0]["response"]["identifier"] = form.format(interim["id"])
+    assert (await cas.post(final)).status_code == 200
+    assert (await running.case(case["id"]))["state"] == "completed"
+    assert (await running.case(other["id"]))["state"] == "sent"

@@ -61,6 +61,7 @@ def _source(server: Server, key_file: Path, clock: ManualClock) -> TokenSource:
     return TokenSource(settings, transport=server, now=clock)
 
 
+@pytest.mark.req("CORE-SEC-01")
 async def test_many_callers_at_once_fetch_one_token(key_file: Path) -> None:
     server, clock = Server(), ManualClock(START)
     source = _source(server, key_file, clock)
@@ -68,6 +69,7 @@ async def test_many_callers_at_once_fetch_one_token(key_file: Path) -> None:
     assert len(server.calls) == 1
 
 
+@pytest.mark.req("CORE-SEC-02")
 async def test_it_is_renewed_when_four_fifths_of_its_life_are_over(key_file: Path) -> None:
     server, clock = Server(), ManualClock(START)
     source = _source(server, key_file, clock)
@@ -88,6 +90,7 @@ async def test_a_token_that_was_not_accepted_is_forgotten_once(key_file: Path) -
     assert await source.token() == "token-2", "the old token says nothing about the new one"
 
 
+@pytest.mark.req("CORE-SEC-01")
 async def test_the_assertion_is_signed_short_lived_and_never_the_same(key_file: Path, key: rsa.RSAPrivateKey) -> None:
     server, clock = Server(), ManualClock(START)
     source = _source(server, key_file, clock)
