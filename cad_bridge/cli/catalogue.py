@@ -11,10 +11,11 @@ from typing import Annotated
 from uuid import uuid4
 
 import typer
-from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from cad_bridge.cli.serving import database
+from cad_bridge.cli.telling import wide_console
 from cad_bridge.clock import DatabaseClock
 from cad_bridge.discovery.catalogue.entries import CatalogueEntry
 from cad_bridge.discovery.catalogue.health import EndpointHealth
@@ -53,18 +54,15 @@ def import_(
 def list_() -> None:
     """Print every service that is known, and how sending to it has gone of late."""
     entries, health = asyncio.run(_all())
-    table = Table("Service", "ODS", "Name", "Use cases", "Status", "Sending")
+    table = Table()
+    for heading in ("Service", "ODS", "Name", "Use cases", "Status", "Sending"):
+        table.add_column(heading, overflow="fold")
     for entry in sorted(entries, key=lambda entry: entry.service_id):
         record = health.get(entry.service_id, EndpointHealth(service_id=entry.service_id))
-        table.add_row(
-            entry.service_id,
-            entry.ods_code,
-            entry.name,
-            " ".join(sorted(entry.use_cases)),
-            entry.status,
-            record.state.value,
-        )
-    Console(soft_wrap=True).print(table)
+        use_cases = " ".join(sorted(entry.use_cases))
+        row = (entry.service_id, entry.ods_code, entry.name, use_cases, entry.status, record.state.value)
+        table.add_row(*(escape(cell) for cell in row))
+    wide_console().print(table)
 
 
 def _read(file: Path) -> ImportedCatalogue:

@@ -55,7 +55,12 @@ def replay(case: Annotated[UUID, typer.Argument(help="The id of a case.")]) -> N
         when = event.at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
         row = (when, event.type, event.case["state"], event.by, why(event.data), event.rule)
         table.add_row(*(escape(cell) for cell in row))
-    Console(width=None if sys.stdout.isatty() else _WIDE, highlight=False).print(table)
+    wide_console().print(table)
+
+
+def wide_console() -> Console:
+    """As wide as the terminal; wide where the output is none."""
+    return Console(width=None if sys.stdout.isatty() else _WIDE, highlight=False)
 
 
 def why(data: Mapping[str, Any]) -> str:

@@ -17,7 +17,7 @@ from cad_bridge.discovery.catalogue.imports import ImportedCatalogue, ImportRefu
 from cad_bridge.discovery.catalogue.join import entries_from_resources
 from cad_bridge.discovery.catalogue.tokens import same_identifier
 from cad_bridge.discovery.catalogue.validate import has_errors, validate
-from cad_bridge.discovery.catalogue.versions import NotOwnerError, next_version, owner_of
+from cad_bridge.discovery.catalogue.versions import NotOwnerError, StaleUpdateError, next_version, owner_of
 from cad_bridge.fhir.issues import Issue
 from cad_bridge.store import catalogue
 from cad_bridge.store.catalogue import CatalogueVersion
@@ -168,28 +168,34 @@ class Catalogue:
         anonymous = {name: value for name, value in resource.items() if name != "id"}
         return await self.replace(kind, str(self._new_id()), anonymous, by=by)
 
-    async def replace(self, kind: str, id_: str, resource: Resource, *, by: Author) -> Stored:
+    async def replace(
+        self, kind: str, id_: str, resource: Resource, *, by: Author, expected: str | None = None
+    ) -> Stored:
         """Store a version of a resource, the first or a later one. The same content again changes nothing.
+
+        `expected` is the version that the author means to change, where he says so.
 
         Raises:
             InvalidResourceError, StoreRefusedError: it is not stored.
         """
         warnings = _checked(kind, resource)
         async with self._changing() as connection:
+            _require_version(await catalogue.newest(connection, kind, id_), expected)
             stored = await self._put(connection, kind, id_, resource, by=by)
         return Stored(resource=stored.resource, created=stored.created, changed=stored.changed, warnings=warnings)
 
-    async def delete(self, kind: str, id_: str, *, by: Author) -> None:
+    async def delete(self, kind: str, id_: str, *, by: Author, expected: str | None = None) -> None:
         """Take a resource out of the catalogue; its history stays.
 
         Raises:
-            NoSuchResourceError, NotOwnerError: nothing is deleted.
+            NoSuchResourceError, NotOwnerError, StaleUpdateError: nothing is deleted.
         """
         async with self._changing() as connection:
             newest = await catalogue.newest(connection, kind, id_)
             if newest is None or newest.resource is None:
                 raise NoSuchResourceError
             _require_owner(newest.resource, by)
+            _require_version(newest, expected)
             at = max(self._now(), newest.at)
             await catalogue.add(connection, _version(kind, id_, newest.version + 1, "delete", at, by, None))
 
@@ -260,6 +266,14 @@ def _checked(kind: str, resource: Resource) -> tuple[Issue, ...]:
 def _require_owner(resource: Resource, by: Author) -> None:
     if not by.owns(resource):
         raise NotOwnerError("only its owner may change or delete it")
+
+
+def _require_version(newest: CatalogueVersion | None, expected: str | None) -> None:
+    """Raises StaleUpdateError where the author means another version than the one that is there."""
+    if expected is None:
+        return
+    if newest is None or newest.resource is None or newest.resource["meta"]["versionId"] != expected:
+        raise StaleUpdateError("the stored resource is another version")
 
 
 def _undated(resource: Resource) -> Resource:

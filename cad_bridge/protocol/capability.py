@@ -57,8 +57,15 @@ def message_definition_resource(definition: MessageDefinition, *, service_id: st
 
 
 def searchset(resources: Sequence[dict[str, Any]], *, bundle_id: UUID, self_url: str, at: datetime) -> dict[str, Any]:
-    """A searchset Bundle (CORE-CN-14). `at` is aware; `self_url` must hold no patient data."""
-    return {
+    """A searchset Bundle (CORE-CN-14), without `entry` where there is none (FHIR: no empty array).
+
+    `at` is aware; `self_url` must hold no patient data.
+    """
+    entries = [
+        {"fullUrl": f"urn:uuid:{resource['id']}", "resource": resource, "search": {"mode": "match"}}
+        for resource in resources
+    ]
+    bundle: dict[str, Any] = {
         "resourceType": "Bundle",
         "id": str(bundle_id),
         "meta": {"lastUpdated": at.isoformat()},
@@ -66,11 +73,8 @@ def searchset(resources: Sequence[dict[str, Any]], *, bundle_id: UUID, self_url:
         "timestamp": at.isoformat(),
         "total": len(resources),
         "link": [{"relation": "self", "url": self_url}],
-        "entry": [
-            {"fullUrl": f"urn:uuid:{resource['id']}", "resource": resource, "search": {"mode": "match"}}
-            for resource in resources
-        ],
     }
+    return bundle | ({"entry": entries} if entries else {})
 
 
 def capability_statement(

@@ -27,6 +27,7 @@ from cad_bridge.web.catalogue_answers import (
     body,
     checked_id,
     deleted,
+    expected_version,
     history_bundle,
     kept,
     matches,
@@ -72,14 +73,15 @@ async def create_template(request: Request, catalogue: Held, author: Writing) ->
 @router.put("/Endpoint/{id_}/$template", response_class=Response)
 async def replace_template(id_: str, request: Request, catalogue: Held, author: Writing) -> Response:
     """Store a version of a template."""
-    stored = await catalogue.replace(TEMPLATE, checked_id(id_), await body(request), by=author)
+    expected = expected_version(request)
+    stored = await catalogue.replace(TEMPLATE, checked_id(id_), await body(request), by=author, expected=expected)
     return kept(request, stored, replaced=True)
 
 
 @router.delete("/Endpoint/{id_}/$template", response_class=Response)
 async def delete_template(id_: str, request: Request, catalogue: Held, author: Writing) -> Response:
     """Delete a template."""
-    await catalogue.delete(TEMPLATE, checked_id(id_), by=author)
+    await catalogue.delete(TEMPLATE, checked_id(id_), by=author, expected=expected_version(request))
     return deleted(request)
 
 
@@ -124,12 +126,13 @@ async def history(kind: Kind, id_: str, request: Request, catalogue: Held, autho
 @router.put("/{kind}/{id_}", response_class=Response)
 async def replace(kind: Kind, id_: str, request: Request, catalogue: Held, author: Writing) -> Response:
     """Store a version of a resource: 200, or 201 if it is the first under this id."""
-    stored = await catalogue.replace(kind.value, checked_id(id_), await body(request), by=author)
+    expected = expected_version(request)
+    stored = await catalogue.replace(kind.value, checked_id(id_), await body(request), by=author, expected=expected)
     return kept(request, stored, replaced=True)
 
 
 @router.delete("/{kind}/{id_}", response_class=Response)
 async def delete(kind: Kind, id_: str, request: Request, catalogue: Held, author: Writing) -> Response:
     """Take a resource out of the catalogue; its history stays."""
-    await catalogue.delete(kind.value, id_, by=author)
+    await catalogue.delete(kind.value, id_, by=author, expected=expected_version(request))
     return deleted(request)

@@ -25,6 +25,7 @@ from cad_bridge.web.context import context_of
 
 log = logging.getLogger(__name__)
 
+_ETAG = re.compile(r"(?:W/)?\"([0-9]{1,18})\"\Z")
 _ID = re.compile(r"[A-Za-z0-9.-]{1,64}\Z")
 
 
@@ -51,6 +52,17 @@ def checked_id(id_: str) -> str:
     return id_
 
 
+def expected_version(request: Request) -> str | None:
+    """The version that `If-Match` names; None without the header. Raises RefusedError for one that names none."""
+    header = request.headers.get("if-match")
+    if header is None:
+        return None
+    found = _ETAG.match(header.strip())
+    if found is None:
+        raise because(VALUE, "If-Match names one version, as the ETag of an answer does.", "If-Match")
+    return found.group(1)
+
+
 def shown(resource: Resource, author: Author) -> Resource:
     """An endpoint that is private shows its address to its owner alone."""
     if resource["resourceType"] != ENDPOINT or author.owns(resource):
@@ -63,12 +75,16 @@ def _base(request: Request) -> str:
 
 
 def answer(request: Request, resource: Resource, status: int = 200) -> Response:
-    """A resource as an answer."""
-    return respond(Reply(status=status, body=orjson.dumps(resource)), given_ids(request.headers))
+    """A resource as an answer, with the ETag of its version if it has one."""
+    response = respond(Reply(status=status, body=orjson.dumps(resource)), given_ids(request.headers))
+    version = resource.get("meta", {}).get("versionId")
+    if version is not None:
+        response.headers["ETag"] = f'W/"{version}"'
+    return response
 
 
 def kept(request: Request, stored: Stored, *, replaced: bool = False) -> Response:
-    """What was stored; 201 with its address where a PUT made it."""
+    """What was stored; 201 with its address, that of the PUT itself, where a PUT made it."""
     resource = stored.resource
     if stored.warnings:
         log.warning(
@@ -78,7 +94,7 @@ def kept(request: Request, stored: Stored, *, replaced: bool = False) -> Respons
     if not (replaced and stored.created):
         return answer(request, resource)
     response = answer(request, resource, 201)
-    response.headers["Location"] = f"{_base(request)}/{resource['resourceType']}/{resource['id']}"
+    response.headers["Location"] = str(request.url.replace(query=None))
     return response
 
 
@@ -110,6 +126,7 @@ def history_bundle(request: Request, versions: list[CatalogueVersion], author: A
             entry["resource"] = shown(version.resource, author)
         entries.append(entry)
     context = context_of(request)
+    # A history has at least one version: FHIR allows no empty array.
     return {
         "resourceType": "Bundle",
         "id": str(context.engine.new_id()),

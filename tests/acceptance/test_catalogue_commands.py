@@ -54,6 +54,7 @@ def test_a_file_is_imported_once_and_changed_in_place(database_url: str, tmp_pat
     listed = run("list").output
     assert f"{SERVICE_ID}|2000000077" in listed
     assert "a3t1 a4t1" in listed
+    assert "…" not in listed, "an id that is cut off is none"
     assert "unknown" in listed
 
 

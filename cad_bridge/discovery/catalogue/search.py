@@ -86,24 +86,25 @@ def shown_to(endpoint: Resource, ods_code: str | None) -> Resource:
 def searchset(
     resources: Iterable[Resource], *, bundle_id: str, base_url: str, self_url: str, now: datetime
 ) -> dict[str, Any]:
-    """The Bundle that answers a search; resources as they are stored."""
-    found = list(resources)
-    return {
+    """The Bundle that answers a search; resources as they are stored. Without any there is no `entry` (FHIR: no empty
+    array)."""
+    entries = [
+        {
+            "fullUrl": f"{base_url.rstrip('/')}/{resource['resourceType']}/{resource['id']}",
+            "resource": resource,
+            "search": {"mode": "match"},
+        }
+        for resource in resources
+    ]
+    bundle: dict[str, Any] = {
         "resourceType": "Bundle",
         "id": bundle_id,
         "type": "searchset",
-        "total": len(found),
+        "total": len(entries),
         "timestamp": now.isoformat(),
         "link": [{"relation": "self", "url": self_url}],
-        "entry": [
-            {
-                "fullUrl": f"{base_url.rstrip('/')}/{resource['resourceType']}/{resource['id']}",
-                "resource": resource,
-                "search": {"mode": "match"},
-            }
-            for resource in found
-        ],
     }
+    return bundle | ({"entry": entries} if entries else {})
 
 
 def _parameters(given: Mapping[str, str], known: Mapping[str, str]) -> dict[str, Token]:
