@@ -79,12 +79,18 @@ class MessageWriter:
         kind = kind_of(stored.case.use_case, send.kind)
         service = self._service(stored)
         remote = self._remote(stored)
-        bundle_id = stored.conversation.request_bundle_id if kind.keeps_bundle_id else str(self._new_id())
+        bundle_id = self._bundle_id(stored, kind, send)
         envelope = self._envelope(kind, service, remote, bundle_id=bundle_id, now=now)
         body = _render(stored, send, envelope, request=request, now=now)
         request_id = self._new_id()
         headers = self._headers(stored, kind, service, _reason(kind, send), request_id=request_id)
         return Outgoing(body=body, headers=headers, bundle_id=bundle_id, request_id=str(request_id))
+
+    def _bundle_id(self, stored: StoredCase, kind: Kind, send: Send) -> str:
+        """That of the request, a new one, or the one that a message made elsewhere has already."""
+        if send.facts.get("bundle") is not None:
+            return str(orjson.loads(send.facts["bundle"])["id"])
+        return stored.conversation.request_bundle_id if kind.keeps_bundle_id else str(self._new_id())
 
     def read_headers(self, local_service: str, remote_service: str, correlation_id: str) -> dict[str, str]:
         """Headers of a read: ids of its own, the correlation id of the conversation (X-34)."""

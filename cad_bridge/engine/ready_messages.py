@@ -43,6 +43,16 @@ _REQUEST = "Bundle.entry.resource.ofType(ServiceRequest)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CheckedMessage:
+    """A message that passed every check that is about the message alone."""
+
+    bundle: dict[str, Any]
+    facts: Facts
+    issues: tuple[Issue, ...]
+    """What is tolerated about it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReadyMessage:
     """A message that passed every check, with what it says."""
 
@@ -97,6 +107,15 @@ async def update_ready(engine: Engine, case_id: UUID, raw: bytes, *, services: S
 def read_ready(
     engine: Engine, raw: bytes, *, services: Sequence[str], rows: frozenset[str], wanted: str
 ) -> ReadyMessage:
+    """`check_ready` of a request, with what it says as content. Raises RequestRefusedError."""
+    checked = check_ready(engine, raw, services=services, rows=rows, wanted=wanted)
+    content, issues = read_request(checked.bundle)
+    return ReadyMessage(raw=raw, facts=checked.facts, content=content, issues=(*checked.issues, *issues))
+
+
+def check_ready(
+    engine: Engine, raw: bytes, *, services: Sequence[str], rows: frozenset[str], wanted: str
+) -> CheckedMessage:
     """A message that passes every check of a received one and falls under one of the decision rows `rows`.
 
     Raises RequestRefusedError; `wanted` says in words what the rows stand for.
@@ -121,8 +140,7 @@ def read_ready(
     decision = decide_row(facts, strict=service.strict)
     if decision.row.id not in rows:
         raise RequestRefusedError(FieldProblem(_HEADER, f"must be {wanted}; this is: {decision.row.meaning}"))
-    content, issues = read_request(structure.bundle)
-    return ReadyMessage(raw=raw, facts=facts, content=content, issues=(*found, *issues))
+    return CheckedMessage(bundle=structure.bundle, facts=facts, issues=tuple(found))
 
 
 def _refuse(issues: Iterable[Issue]) -> None:

@@ -6,12 +6,13 @@ from datetime import datetime
 from typing import Any
 
 from cad_bridge.engine.requests import FieldProblem, RequestRefusedError
-from cad_bridge.fhir.content import Outcome
-from cad_bridge.fhir.content_arp import outcome_clock_start
+from cad_bridge.fhir.content import Outcome, OutcomeContent
+from cad_bridge.fhir.content_arp import is_upgrade, outcome_clock_start
 from cad_bridge.fhir.content_clinical import Practitioner
 from cad_bridge.fhir.content_types import LocalIdentifier, Name
 from cad_bridge.store.rows import StoredCase
 from cad_bridge.workflow import commands
+from cad_bridge.workflow.decide import moves
 from cad_bridge.workflow.vocabulary import Priority
 
 _LOCAL_USERS = "https://fhir.nhs.uk/Id/local-user"
@@ -31,9 +32,9 @@ def complete_command(
 ) -> tuple[commands.Complete, dict[str, Any]]:
     """The command, and the outcome to keep with the case: its clock start follows the T5 rule (APP4-VS-18, -19).
 
-    Raises RequestRefusedError for an upgrade to C1 or C2 without the reference of its ITK request.
+    Raises RequestRefusedError for an upgrade to C1 or C2 without the reference of its ITK request, and for a clock
+    start that breaks the rule; where the case has ended, that is said instead.
     """
-    _need_itk_reference(stored, outcome)
     disposition = outcome.disposition_at or now
     started = stored.case.clock_start
     clock_start = outcome.clock_start or (
@@ -52,17 +53,37 @@ def complete_command(
         by=by,
         read_version=read_version,
     )
+    if moves(stored.case, command):
+        _refuse(stored, outcome)
     return command, kept
 
 
-def _need_itk_reference(stored: StoredCase, outcome: Outcome) -> None:
+def lacks_itk_reference(stored: StoredCase, outcome: OutcomeContent) -> bool:
     """C1 and C2 are asked for over ITK first; the case that this made is named in the response (APP4-VS-21, -22).
 
     A service without an approved triage system uses HCP codes and phones the EOC clinical hub instead (APP4-VS-24).
     """
-    immediate = outcome.arp in {"C1", "C2"} and outcome.dispatch_required
     arp = Priority.parse(outcome.arp)
-    if immediate and arp is not None and arp.raises(stored.case.arp) and outcome.new_cad_id is None:
-        raise RequestRefusedError(
-            FieldProblem("new_cad_id", "an upgrade to C1 or C2 needs the CAD id from the ITK ambulance request")
-        )
+    immediate = arp in {Priority.C1, Priority.C2} and outcome.dispatch_required is not False
+    return immediate and arp is not None and arp.raises(stored.case.arp) and outcome.new_cad_id is None
+
+
+def breaks_clock_start_rule(stored: StoredCase, outcome: OutcomeContent) -> bool:
+    """T5: the same or a lower category keeps the clock start of the request, a higher one moves it on (APP4-VS-18)."""
+    started, told = stored.case.clock_start, outcome.clock_start
+    if started is None or told is None:
+        return False
+    known = stored.case.arp.value if stored.case.arp is not None else None
+    return told <= started if is_upgrade(known, outcome.arp) else told != started
+
+
+def _refuse(stored: StoredCase, outcome: Outcome) -> None:
+    problems = []
+    if lacks_itk_reference(stored, outcome):
+        why = "an upgrade to C1 or C2 needs the CAD id from the ITK ambulance request"
+        problems.append(FieldProblem("new_cad_id", why))
+    if breaks_clock_start_rule(stored, outcome):
+        why = "the same or a lower category keeps the clock start of the request, a higher one has a later one"
+        problems.append(FieldProblem("clock_start", why))
+    if problems:
+        raise RequestRefusedError(*problems)

@@ -141,6 +141,12 @@ async def message_body(connection: AsyncConnection, *, case_id: UUID, kind: str)
     return None if body is None else bytes(body)
 
 
+async def bundle_was_sent(connection: AsyncConnection, *, bundle_id: str) -> bool:
+    """Whether a message of ours had that Bundle.id."""
+    query = select(MESSAGES.c.id).where(MESSAGES.c.bundle_id == bundle_id, MESSAGES.c.direction == "out").limit(1)
+    return (await connection.execute(query)).scalar_one_or_none() is not None
+
+
 async def held_request(connection: AsyncConnection, case_id: UUID) -> bytes | None:
     """The request of a case as it stands."""
     query = select(HELD.c.body).where(HELD.c.case_id == case_id)

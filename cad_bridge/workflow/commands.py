@@ -242,6 +242,8 @@ class Accept(Command):
     take_over: bool = False
     """Said by somebody who knows that another clinician has the case."""
     practitioner: dict[str, Any] = field(default_factory=dict)
+    bundle: bytes | None = None
+    """The response itself, where the responder's system made it: it is sent as it is. So in the commands below."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -251,6 +253,7 @@ class Start(Command):
     name: ClassVar[str] = "start"
     take_over: bool = False
     practitioner: dict[str, Any] = field(default_factory=dict)
+    bundle: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -297,6 +300,7 @@ class Reject(Command):
     reason_code: str
     reason_text: str
     practitioner: dict[str, Any] = field(default_factory=dict)
+    bundle: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -311,6 +315,7 @@ class Complete(Command):
     outcome: dict[str, Any] = field(default_factory=dict)
     read_version: int | None = None
     """The version of the case that the clinician had before them, where their system says so."""
+    bundle: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

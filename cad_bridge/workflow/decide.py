@@ -128,8 +128,12 @@ def decide(
 
 
 def moves(case: Case, command: commands.Command) -> bool:
-    """Whether the command moves the case, so that what it carries counts; otherwise it is kept and shown only."""
-    return WORKFLOWS[case.use_case, case.side].table.row(case, command.meets(case)).kind is Kind.MOVE
+    """Whether the command moves the case, so that what it carries counts; otherwise it is kept and shown only.
+
+    False also for a command that the use case and side do not have.
+    """
+    row = WORKFLOWS[case.use_case, case.side].table.rows.get((case.state, command.meets(case)))
+    return row is not None and row.kind is Kind.MOVE
 
 
 def _has_no_such_reason(case: Case, command: commands.Command) -> bool:

@@ -18,8 +18,8 @@ _TAKEN = Disarm(kind=DeadlineKind.INTAKE)
 
 
 def _interim(turn: Turn) -> Send:
-    practitioner = cast(commands.Accept | commands.Start, turn.command).practitioner
-    return Send(kind=MessageKind.INTERIM, facts={"practitioner": practitioner})
+    command = cast(commands.Accept | commands.Start, turn.command)
+    return Send(kind=MessageKind.INTERIM, facts={"practitioner": command.practitioner, "bundle": command.bundle})
 
 
 def _accept(turn: Turn) -> Outcome:
@@ -75,7 +75,10 @@ def _reject(turn: Turn) -> Outcome:
     return turn.after, (
         _TAKEN,
         Tell(type=EventType.CASE_RETURNED, data={"reason": reason, "by": command.by}),
-        Send(kind=MessageKind.REJECTION, facts={"reason": reason, "practitioner": command.practitioner}),
+        Send(
+            kind=MessageKind.REJECTION,
+            facts={"reason": reason, "practitioner": command.practitioner, "bundle": command.bundle},
+        ),
     )
 
 
@@ -98,7 +101,8 @@ def _complete(turn: Turn) -> Outcome:
     }
     if command.new_cad_id is not None:
         data["new_cad_id"] = command.new_cad_id
-    sent = Send(kind=MessageKind.FINAL, facts={"interim_sent": case.interim_sent, "outcome": command.outcome})
+    facts = {"interim_sent": case.interim_sent, "outcome": command.outcome, "bundle": command.bundle}
+    sent = Send(kind=MessageKind.FINAL, facts=facts)
     return case, (_TAKEN, Tell(type=EventType.CASE_COMPLETED, data=data), sent)
 
 

@@ -89,8 +89,8 @@ async def test_nothing_of_an_outcome_is_lost_on_its_way_back(database_url: str, 
 
 
 def _allowed(outcome: Outcome) -> Outcome:
-    """An upgrade to C1 or C2 names the case that its ITK request made."""
-    return outcome if outcome.new_cad_id else outcome.model_copy(update={"new_cad_id": "ITK-1"})
+    """An upgrade to C1 or C2 names the case that its ITK request made; the clock start follows from the T5 rule."""
+    return outcome.model_copy(update={"new_cad_id": outcome.new_cad_id or "ITK-1", "clock_start": None})
 
 
 async def _comes_back(sites: TwoSites, outcome: Outcome) -> None:

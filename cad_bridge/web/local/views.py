@@ -41,6 +41,9 @@ def case_view(stored: StoredCase, escalations: Iterable[Escalation] = ()) -> dic
             "claimed_by": case.claimed_by,
             "unread_update": case.unread_update,
             "corrected": list(case.corrected),
+            "request_bundle_id": conversation.request_bundle_id,
+            "encounter_full_url": conversation.encounter_full_url,
+            "encounter_id": conversation.encounter_id,
             "issued_ids": conversation.issued_ids,
             "duplicate_of": case.duplicate_of,
         }
