@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cad_bridge import __version__
@@ -63,6 +64,7 @@ def build(context: WebContext, receiver: Receiver) -> FastAPI:
     app.add_exception_handler(HTTPException, _http_error)
     for kind in StorageError:
         app.add_exception_handler(kind, _no_database)
+    app.add_exception_handler(ClientDisconnect, _hung_up)
     app.add_exception_handler(Exception, _unexpected)
     app.add_middleware(Guard)
     app.add_middleware(HeadIsGet)
@@ -149,6 +151,11 @@ async def _no_database(request: Request, error: Exception) -> Response:
     log.error("the database failed a call", exc_info=error, extra={"path": request.url.path})
     known = _fhir_error(request, 503) or board.error_page(request.url.path, 503)
     return known or no_database().response()
+
+
+async def _hung_up(_: Request, __: Exception) -> Response:
+    """The caller went before its call was read whole: nothing is wrong here, and nobody waits for an answer."""
+    return Response(status_code=400)
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:

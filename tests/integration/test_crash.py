@@ -25,6 +25,7 @@ from tests.by_hand import (
     sweep,
     types_of,
 )
+from tests.referrals import refer, referral_configuration, referring
 from tests.seams import Doom, DoomedNode, Seam, doomed
 from tests.service import CAD_KEY, CLINICIAN_KEY, configuration, request_body
 
@@ -125,3 +126,52 @@ async def test_firing_the_failsafe(database_url: str, seam: Seam) -> None:
         assert (await types_of(running, case["id"])).count("failsafe.dispatch") == 1
         breaches = "SELECT count(*) FROM escalations WHERE reason = 'breach'"
         assert query(database_url, breaches) == [(1,)]
+
+
+SILENCES = [
+    ("a6t1", False, "delivery-unknown", Seam.BEFORE_COMMIT),
+    ("a6t1", True, "status-overdue", Seam.BEFORE_COMMIT),
+    ("a6t2", True, "answer-overdue", Seam.BEFORE_COMMIT),
+    ("a6t2", True, "answer-overdue", Seam.AFTER_COMMIT),
+]
+
+
+@pytest.mark.req("HAZ-H02-02")
+@pytest.mark.parametrize(("use_case", "arrives", "reason", "seam"), SILENCES)
+async def test_a_silence_of_a_referrals_receiver_escalates_once(
+    database_url: str, use_case: str, arrives: bool, reason: str, seam: Seam
+) -> None:
+    clock = a_clock()
+    async with referring(database_url, plan=plans.silent(), clock=clock, background=False) as running:
+        case = await refer(running, use_case)
+        if arrives:
+            await send_due(running)
+        duty = (await running.case(case["id"]))["dispatch_duty"]
+        clock.advance(timedelta(hours=2))
+        # The doomed node sends into the void, so that nothing but the clock speaks.
+        async with doomed(referral_configuration(), database_url, Doom(seam, "escalations"), now=clock()) as node:
+            await node.died()
+        raised = f"SELECT count(*) FROM escalations WHERE reason = '{reason}'"
+        assert query(database_url, raised) == [(int(seam is Seam.AFTER_COMMIT),)]
+        await asyncio.gather(sweep(running), sweep(running))
+        assert query(database_url, raised) == query(database_url, "SELECT count(*) FROM escalations") == [(1,)]
+        assert (await types_of(running, case["id"])).count("escalation.raised") == 1
+        assert (await running.case(case["id"]))["dispatch_duty"] == duty
+
+
+@pytest.mark.req("HAZ-H01-02")
+@pytest.mark.parametrize("seam", COMMIT_SEAMS)
+async def test_a_referral_that_cannot_be_delivered_escalates_once(database_url: str, seam: Seam) -> None:
+    clock = a_clock()
+    async with referring(database_url, plan=plans.refuse(), clock=clock, background=False) as running:
+        assert running.sandbox is not None
+        case = await refer(running)
+        config = referral_configuration(base_url=running.sandbox.proxy_url)
+        async with doomed(config, database_url, Doom(seam, "escalations"), now=clock()) as node:
+            await node.died()
+        for _ in range(2):
+            clock.advance(LEASE)
+            await send_due(running)
+        now = await running.case(case["id"])
+        assert (now["state"], now["dispatch_duty"]) == ("undelivered", "sender")
+        assert [item["reason"] for item in now["escalations"]].count("undeliverable") == 1

@@ -12,6 +12,7 @@ from uuid import UUID
 
 import httpx
 import psycopg
+import pytest
 
 from cad_bridge.workflow import commands
 from tests.by_hand import RemoteCas, a_clock, by_hand, copies, query, types_of
@@ -230,3 +231,23 @@ async def test_a_stream_without_a_key_is_refused(database_url: str) -> None:
     async with by_hand(database_url, a_clock()) as running:
         answer = await running.client.get(f"{running.url}/api/v1/events/stream")
         assert answer.status_code == 401
+
+
+async def test_a_reader_that_hangs_up_is_no_failure_of_ours(
+    database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, str]:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    headers = [(b"authorization", f"Bearer {CAD_KEY}".encode())]
+    frame = {"type": "http", "http_version": "1.1", "scheme": "http", "server": ("127.0.0.1", 80), "root_path": ""}
+    call = frame | {"method": "GET", "path": "/api/v1/events", "query_string": b"", "headers": headers}
+    async with by_hand(database_url, a_clock()) as running:
+        await running.service.app(call, receive, send)
+    assert sent[0]["status"] == 400
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
