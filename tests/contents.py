@@ -111,6 +111,7 @@ def plain_request(**changes: Any) -> Request:
             "summary": "Fell, cannot get up.",
             "patient_expectations": "Wants to stay at home.",
         },
+        "birth_sex_consent": True,
         "presenting_complaint": "Fall",
         "requested_action": "Please validate",
         "scene_safety": {"status": "unsafe", "reasons": ["Dog loose", "Icy path"]},

@@ -326,6 +326,7 @@ def requests(draw: st.DrawFn) -> Request:
         flags=draw(several(flags())),
         consent=draw(consents),
         practitioner=draw(practitioners),
+        birth_sex_consent=True,
     )
 
 

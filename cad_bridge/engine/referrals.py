@@ -22,6 +22,7 @@ from cad_bridge.engine.requests import (
     open_case,
     require_receiver,
     sender_of,
+    told_anew,
 )
 from cad_bridge.engine.updates import refuse_another_case
 from cad_bridge.engine.verdicts import issue_as_json
@@ -244,8 +245,9 @@ async def update_referral(engine: Engine, case_id: UUID, referral: Referral, *, 
         command = _update_command(content, _changed(stored, new, referral), referral, by=by)
 
         def change(case: StoredCase) -> StoredCase:
+            case = told_anew(case, content, new)
             added = tuple(item for item in warnings if item not in case.warnings)
-            return case.evolve(content=new, warnings=(*case.warnings, *added))
+            return case.evolve(warnings=(*case.warnings, *added))
 
         handled = await engine.decide_in(work, loaded, command, change=change)
         if handled.decision.refusal is None:

@@ -11,7 +11,9 @@ from uuid import UUID, uuid5
 from sqlalchemy import text
 
 from cad_bridge.engine.core import Engine
+from cad_bridge.engine.verdicts import issue_as_json
 from cad_bridge.fhir.content import Request
+from cad_bridge.fhir.disclosure import withheld
 from cad_bridge.fhir.envelope import resource_full_url
 from cad_bridge.protocol.services import LocalService, canonical
 from cad_bridge.store import queries
@@ -214,6 +216,16 @@ async def _correlation_id(engine: Engine, work: UnitOfWork, opening: Opening) ->
     return known or str(engine.new_id())
 
 
+def _withheld(content: Request) -> tuple[dict[str, Any], ...]:
+    return tuple(issue_as_json(issue) for issue in withheld(content))
+
+
+def told_anew(stored: StoredCase, content: Request, new: dict[str, Any]) -> StoredCase:
+    """The case with what an update of its content says, as it is stored, and what is kept back of that (PRSB-21)."""
+    added = tuple(item for item in _withheld(content) if item not in stored.warnings)
+    return stored.evolve(content=new, warnings=(*stored.warnings, *added))
+
+
 def _new_case(engine: Engine, opening: Opening, now: datetime, *, correlation_id: str) -> StoredCase:
     content, service = opening.content, opening.service
     case_id = engine.new_id()
@@ -247,6 +259,7 @@ def _new_case(engine: Engine, opening: Opening, now: datetime, *, correlation_id
         ),
         content=content.model_dump(mode="json", exclude_none=True) | {"journey_id": journey},
         discovery=opening.discovery,
+        warnings=_withheld(content),
         created_at=now,
         updated_at=now,
     )

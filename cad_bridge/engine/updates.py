@@ -6,7 +6,7 @@ from uuid import UUID
 
 from cad_bridge.engine.core import Engine, Handled, NoSuchCaseError
 from cad_bridge.engine.referral_messages import is_made_elsewhere
-from cad_bridge.engine.requests import FieldProblem, RequestRefusedError
+from cad_bridge.engine.requests import FieldProblem, RequestRefusedError, told_anew
 from cad_bridge.fhir.content import Request
 from cad_bridge.protocol.services import canonical
 from cad_bridge.store.rows import StoredCase
@@ -41,7 +41,7 @@ async def update_request(engine: Engine, case_id: UUID, content: Request, *, by:
             breach_at=content.breach_at,
             by=by,
         )
-        handled = await engine.decide_in(work, loaded, command, change=lambda known: known.evolve(content=new))
+        handled = await engine.decide_in(work, loaded, command, change=lambda known: told_anew(known, content, new))
         if handled.decision.refusal is None:
             await work.commit()
         return handled

@@ -20,6 +20,7 @@ from cad_bridge.fhir.build_elements import (
 from cad_bridge.fhir.content import Request
 from cad_bridge.fhir.content_clinical import Allergy, Consent, Flag, Medication, Practitioner, SceneSafety
 from cad_bridge.fhir.content_flag_codes import FLAG_CODE_LISTS
+from cad_bridge.fhir.disclosure import tells_birth_sex
 
 
 class People(NamedTuple):
@@ -189,7 +190,7 @@ def _observed(request: Request) -> Iterator[tuple[str, Json]]:
 
 def _observed_of_the_patient(request: Request) -> Iterator[tuple[str, Json]]:
     patient = request.patient
-    if patient.birth_sex:
+    if patient.birth_sex and tells_birth_sex(request):
         yield "birth_sex", {"valueCodeableConcept": concept(coding(*codes.BIRTH_SEXES[patient.birth_sex]))}
     for unit, (code, words) in codes.AGE_UNITS.items():
         age = getattr(patient, f"estimated_age_{unit}")

@@ -90,6 +90,9 @@ class Request(RequestContent):
     timings: Timings
     incident_location: Location
     practitioner: Practitioner
+    birth_sex_consent: bool | None = None
+    """Whether the patient agrees that `patient.birth_sex` is told beside a gender that differs. Without that it is not
+    sent (PRSB-21)."""
 
     @model_validator(mode="after")
     def _rules(self) -> Request:

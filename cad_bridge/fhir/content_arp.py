@@ -13,9 +13,10 @@ _FROM_WIRE = {wire: name for name, wire in ARP_WIRE_CODES.items()}
 
 
 def arp_from_wire(code: str) -> str:
-    """The category as this system spells it: HP4T is HCP4T, upper case."""
+    """The category as this system spells it: HP4T is HCP4T, upper case. One that is not known stays as it was sent."""
     upper = code.strip().upper()
-    return _FROM_WIRE.get(upper, upper)
+    known = _FROM_WIRE.get(upper, upper)
+    return known if known in ARP_DISPLAYS else code
 
 
 def arp_to_wire(code: str) -> str:

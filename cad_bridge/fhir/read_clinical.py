@@ -173,8 +173,12 @@ def _flag_code(coding: Node, category: str | None) -> dict[str, Any]:
     system = system_of(coding)
     if same_system(system, codes.FLAG_CATEGORIES) and code.code == category:
         return {}
-    own_list = FLAG_CODE_LISTS.get(category or "", ("", {}))[0]
-    return {"code": code, "code_system": None if same_system(system, own_list) else system or None}
+    own_list, listed = FLAG_CODE_LISTS.get(category or "", ("", {}))
+    of_own_list = same_system(system, own_list)
+    if of_own_list and listed and code.code not in listed:
+        said = "The code of the flag is not of the published list: it is taken as a concern."
+        coding.ledger.warn(f"{coding.path}.code", "code-invalid", said, "APP-COM-32")
+    return {"code": code, "code_system": None if of_own_list else system or None}
 
 
 def _scene_safety(flag: Node) -> SceneSafety:

@@ -137,6 +137,9 @@ def _nhs_number(identifier: Node) -> NhsNumber | None:
     if traced:
         traced.child("display").text()
     verification = codes.NHS_NUMBER_VERIFICATION_ENGLAND.get(code or "", code)
+    if verification is not None and verification not in codes.NHS_NUMBER_VERIFICATION_DISPLAYS:
+        said = "The verification status of the NHS number is not of a published list: it counts as not verified."
+        identifier.ledger.warn(f"{identifier.path}.extension", "code-invalid", said, "S11")
     return identifier.make(NhsNumber, value=value, verification=verification)
 
 

@@ -119,6 +119,10 @@ def _read_coding(coding: Node, outcomes: Outcomes) -> None:
         code = code_of(coding)
         if code:
             outcomes.known[name] = code
+        if code and name == "arp" and arp_from_wire(code.code) not in codes.ARP_DISPLAYS:
+            # What its sender calls it must not be lost.
+            other = coding_of(coding)
+            outcomes.other += [other] if other else []
 
 
 def _field_of(system: str) -> str | None:

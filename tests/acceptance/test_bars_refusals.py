@@ -107,6 +107,7 @@ UNSUPPORTED: Triple = (422, "REC_UNPROCESSABLE_ENTITY", "not-supported")
 NOT_FOUND: Triple = (404, "REC_NOT_FOUND", "not-found")
 
 
+@pytest.mark.req("HAZ-GEN-03")
 @pytest.mark.parametrize(
     ("change", "triple"),
     [

@@ -338,6 +338,51 @@ async def test_hundreds_of_cases_stand_in_order_of_their_breach_and_stay_so(
     assert await rows.first.get_attribute("id") == f"c-{soonest['id']}"
 
 
+@pytest.mark.req("CORE-REN-11")
+async def test_a_case_on_paper_says_all_that_the_screen_says(running: Running, chromium_page: Page) -> None:
+    """Printed or saved as PDF: nothing stays folded, for the time when no screen works."""
+    page = chromium_page
+    case = await running.open_case(**RICH, journey_id="6f1f3c1e-0d4e-4c52-9f0a-3f7a3c9f5a10")
+    await sign_in(page, running)
+    await page.goto(f"{running.url}/board/cases/{case['id']}")
+    on_screen = (await page.inner_text("#live")).split()
+    assert case["journey_id"] not in on_screen, "folded on the screen"
+    actions = set((await page.inner_text("#case-actions")).split())
+    await page.emulate_media(media="print")
+    on_paper = (await page.inner_text("#live")).split()
+    assert set(on_screen) - actions - set(on_paper) == set()
+    assert case["journey_id"] in on_paper
+    assert not await page.locator("#case-actions").is_visible()
+
+
+_KINDS = """() => {
+    const kinds = ['.b-section__title', '.b-card__title', '.b-item > dt', '.b-item > dd', '.b-under', '.b-step__what',
+                   '.b-arp', '.b-tag', '.b-source', '.b-glance dt', '.b-count:not(.b-count--big) .b-count__word'];
+    const inside = (element) => element.closest('.b-summary, .b-card__title--inline') ||
+        element.matches('.b-item--nested > dt, .b-card__title--inline');
+    return Object.fromEntries(kinds.map(kind => [kind, [...document.querySelectorAll(kind)]
+        .filter(element => !inside(element))
+        .map(element => { const s = getComputedStyle(element);
+            return [s.fontFamily, s.fontSize, s.paddingLeft, s.textTransform].join('|'); })]));
+}"""
+"""How things of one kind look, by kind."""
+
+
+@pytest.mark.req("CORE-REN-06")
+async def test_things_of_one_kind_look_alike_on_every_page(running: Running, chromium_page: Page) -> None:
+    page = chromium_page
+    case = await running.open_case(**RICH, breach_at=minutes(0.03))
+    await sign_in(page, running)
+    await page.locator(".b-escalation").wait_for()
+    seen: dict[str, set[str]] = {}
+    for path in ("/board", "/board/find", f"/board/cases/{case['id']}"):
+        await page.goto(f"{running.url}{path}")
+        for kind, looks in (await page.evaluate(_KINDS)).items():
+            seen.setdefault(kind, set()).update(looks)
+    assert {kind: looks for kind, looks in seen.items() if len(looks) > 1} == {}
+    assert all(seen[kind] for kind in (".b-card__title", ".b-item > dt", ".b-under", ".b-arp", ".b-tag"))
+
+
 _FAULTS = """() => {
     const faults = [];
     const all = (selector) => [...document.querySelectorAll(selector)];

@@ -146,7 +146,7 @@ async def test_a_message_has_the_version_of_the_definition_asked_for_and_nothing
         assert [a.type for a in known.resources if a.type != "Bundle" and types.count(a.type) < a.min] == []
 
 
-@pytest.mark.req("CORE-CAN-02", "CORE-CAN-11")
+@pytest.mark.req("CORE-CAN-02", "CORE-CAN-11", "HAZ-H07-04")
 async def test_what_is_no_longer_current_there_is_not_cancelled_and_the_user_is_told(database_url: str) -> None:
     async with with_sandbox(database_url, cas=SILENT) as running:
         assert running.sandbox is not None
@@ -160,7 +160,7 @@ async def test_what_is_no_longer_current_there_is_not_cancelled_and_the_user_is_
         assert "no longer current" in json.dumps(raised)
 
 
-@pytest.mark.req("CORE-CAN-11", "CORE-UPD-08")
+@pytest.mark.req("CORE-CAN-11", "CORE-UPD-08", "HAZ-H04-06")
 @pytest.mark.parametrize("action", ["cancel", "update"])
 async def test_the_user_is_told_that_the_other_side_would_not_have_it(
     database_url: str, action: str, monkeypatch: pytest.MonkeyPatch

@@ -284,6 +284,7 @@ class OneAddress:
 RESOLVERS = LocationSources(uprns=OneAddress(), what3words=OneAddress())
 
 
+@pytest.mark.req("HAZ-H04-04")
 def test_uprn_and_what3words_locate_where_a_resolver_is_configured(squares_index: BoundaryIndex) -> None:
     by_uprn = discover(DiscoveryQuery(uprn="100"), squares_index, sources=RESOLVERS)
     by_words = discover(DiscoveryQuery(what3words="a.b.c"), squares_index, sources=RESOLVERS)

@@ -99,6 +99,7 @@ def table_of(tmp_path: Path, lines: list[str], head: str = HEAD) -> Path:
     return tmp_path / "uprn.table"
 
 
+@pytest.mark.req("HAZ-H04-04")
 @pytest.mark.parametrize("size", [1, 2, 3, 100])
 def test_every_uprn_of_the_file_is_found_and_no_other(tmp_path: Path, size: int) -> None:
     numbers = [7 * number + 1 for number in range(size)]

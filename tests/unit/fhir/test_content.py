@@ -141,6 +141,7 @@ def contact(rank: int | None = 1, *methods: dict[str, Any]) -> dict[str, Any]:
 PHONE = {"rank": 1, "system": "phone", "value": "1"}
 
 
+@pytest.mark.req("HAZ-H05-02")
 @pytest.mark.parametrize(
     ("contacts", "path"),
     [

@@ -64,7 +64,7 @@ def test_a_log_entry_says_when_and_no_other_topic(name: str, entry: dict[str, st
     assert refused(mutual_aid, **{name: [LINE, entry]}) == {(name, 1, field)}
 
 
-@pytest.mark.req("APP6-REF-05")
+@pytest.mark.req("APP6-REF-05", "HAZ-H03-05")
 @pytest.mark.parametrize("use_case", ["a6t2", "a6t3"])
 def test_call_assist_and_mutual_aid_say_what_is_asked(use_case: str) -> None:
     assert refused(mutual_aid, use_case=use_case, requested_action=None) == {("requested_action",)}

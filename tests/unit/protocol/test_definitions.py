@@ -41,7 +41,7 @@ def test_the_least_that_a_definition_asks_for_conforms(definition: MessageDefini
     assert check_definition(conforming(definition), strict=True) == []
 
 
-@pytest.mark.req("CORE-MH-11")
+@pytest.mark.req("CORE-MH-11", "HAZ-H06-02")
 @pytest.mark.parametrize(
     ("definition", "name"),
     [(definition, name) for definition in DEFINITIONS for name, (low, _) in counts_of(definition).items() if low],

@@ -1,7 +1,8 @@
 """The clinical content of a request, grouped and labelled; every part of it is shown somewhere.
 
-The order follows PRSB-25: summary and plan, complaint, then individual needs, medication, allergies and the rest.
-Safety stands above all of it (`safety`), and the four most pertinent things at the very top (`case_page.Pertinent`).
+The order follows PRSB-25: summary, plan and actions, complaint, problem, then medication, individual requirements,
+allergies and the rest. Safety stands above all of it (`safety`), and the most pertinent things at the very top
+(`case_page.Pertinent`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from cad_bridge.fhir import codes
 from cad_bridge.web.board.presenters.parts import (
     BIRTH_SEXES,
     GENDERS,
+    YES_NO,
     address,
     communication,
     identifier,
@@ -63,14 +65,16 @@ def read_content(content: Mapping[str, Any], *, source: str, age: str | None = N
     use_case = content.get("use_case")
     elements, software = sent_elements(sheet)
     technical = _technical(sheet, software)
-    triage = sheet.sheet("triage")
+    triage, patient = sheet.sheet("triage"), sheet.sheet("patient")
+    needs = _needs(patient, found)
     groups = (
         Group(key="clinical", title="Clinical summary", items=clinical_items(sheet, triage)),
         Group(key="contacts", title="Who to call", items=contact_items(sheet)),
         Group(key="place", title="Where", items=place_items(sheet)),
-        Group(key="patient", title="Patient", items=_patient(sheet.sheet("patient"), age)),
+        Group(key="patient", title="Patient", items=_patient(patient, age)),
         Group(key="triage", title="999 triage", items=triage_items(triage)),
         Group(key="medications", title="Medication", items=_medications(sheet), note=LOOK_ELSEWHERE),
+        Group(key="needs", title="Individual requirements", items=needs),
         Group(key="allergies", title="Allergies", items=_allergies(sheet), note=LOOK_ELSEWHERE),
         Group(key="social", title="Social context", items=_social(sheet.sheet("social_context"))),
         Group(key="caller", title="Third-party caller", items=caller_items(sheet)),
@@ -85,6 +89,16 @@ def read_content(content: Mapping[str, Any], *, source: str, age: str | None = N
         ),
     )
     return Reading(alerts=found, groups=tuple(group for group in groups if group.items), technical=technical)
+
+
+def _needs(patient: Sheet, found: tuple[Alert, ...]) -> tuple[Item, ...]:
+    """How to speak with the patient, and what to adjust; adjustments that were sent stand above with the flags."""
+    adjustments = [alert for alert in found if alert.key == "RA"]
+    told = Value(text=f"{len(adjustments)} sent: see above") if adjustments else None
+    return (
+        *patient.item("Communication", "communication", communication, needed=True),
+        Item(label="Reasonable adjustments", values=(told,) if told else ()),
+    )
 
 
 def _patient(sheet: Sheet, age: str | None) -> tuple[Item, ...]:
@@ -102,7 +116,6 @@ def _patient(sheet: Sheet, age: str | None) -> tuple[Item, ...]:
         *sheet.item("Age group", "age_group"),
         *sheet.item("Gender", "gender", worded(GENDERS), needed=True),
         *sheet.item("Home address", "address", address, needed=True),
-        *sheet.item("Communication", "communication", communication),
         *sheet.item("GP practice", "general_practice", organisation, needed=True),
         *sheet.item("Patient's own numbers", "telecom", each(unranked_telecom)),
         *sheet.item("Local identifier", "local_identifier", identifier),
@@ -196,6 +209,7 @@ def _services(sheet: Sheet) -> tuple[Item, ...]:
         *sheet.item("The case at the sender", "sender_encounter_status", worded(AT_SENDER)),
         *sheet.item("Made by", "practitioner", practitioner, needed=True),
         Item(label="Consent", items=_consent(sheet.sheet("consent"))),
+        *sheet.item("Agrees that sex assigned at birth is told", "birth_sex_consent", worded(YES_NO)),
     )
 
 

@@ -18,19 +18,19 @@ def priority(label: str, value: Any) -> Item:
 
 
 def clinical_items(sheet: Sheet, triage: Sheet) -> tuple[Item, ...]:
-    """What is wrong and what is asked, in words, those of the triage among them."""
+    """Summary, what is asked, what is wrong (PRSB-25), in words, those of the triage among them."""
     return (
         *triage.item("Summary", "summary", needed=True),
         *triage.item("Narrative", "clinical_narrative"),
         *triage.item("Notes", "notes"),
-        *sheet.item("Presenting complaint", "presenting_complaint", needed=True),
-        *sheet.item("Presenting complaint, coded", "presenting_complaint_code", coded),
-        *sheet.item("Chief concern", "chief_concern", needed=True),
-        *sheet.item("Acuity", "acuity"),
         *sheet.item("Asked of the receiver", "requested_action", needed=True),
         *sheet.item("Resource requested", "resource_requested", requested),
         *sheet.item("To be done", "actions", each(requested)),
         *sheet.item("Next activity", "next_activity"),
+        *sheet.item("Presenting complaint", "presenting_complaint", needed=True),
+        *sheet.item("Presenting complaint, coded", "presenting_complaint_code", coded),
+        *sheet.item("Chief concern", "chief_concern", needed=True),
+        *sheet.item("Acuity", "acuity"),
         *triage.item("Patient's expectations", "patient_expectations", needed=True),
     )
 
