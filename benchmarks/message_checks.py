@@ -97,7 +97,8 @@ def everything(raw: bytes) -> object:
     """What `protocol` has checked of a message that it accepts."""
     result = check_structure(raw)
     facts = read_facts(result.bundle or {})
-    return check_message(result.bundle or {}, facts, strict=False), decide_row(facts, strict=False)
+    issues = check_message(result.bundle or {}, facts, strict=False, collected=result.collected)
+    return issues, decide_row(facts, strict=False)
 
 
 def cpu_ms(step: Callable[[], Any]) -> float:

@@ -74,7 +74,7 @@ def findings(raw: bytes, *, strict: bool) -> list[Issue]:
         return list(structure.issues)
     facts = read_facts(structure.bundle)
     issues = [*structure.issues, *check_definition(facts, strict=strict)]
-    return [*issues, *check_message(structure.bundle, facts, strict=strict)]
+    return [*issues, *check_message(structure.bundle, facts, strict=strict, collected=structure.collected)]
 
 
 def _print(linted: list[_Linted]) -> None:

@@ -131,7 +131,7 @@ def check_ready(
     if service is None:
         raise RequestRefusedError(FieldProblem(f"{_HEADER}.source.endpoint", "is not a service of this installation"))
     found = [*structure.issues, *check_definition(facts, strict=service.strict)]
-    found += check_message(structure.bundle, facts, strict=service.strict)
+    found += check_message(structure.bundle, facts, strict=service.strict, collected=structure.collected)
     _refuse(found)
     if definition_for(facts.definition) is None:
         raise RequestRefusedError(FieldProblem(f"{_HEADER}.definition", "is not a definition that is known here"))

@@ -15,13 +15,16 @@ from cad_bridge.fhir.payload_view import VALIDATIONS, Kind
 from cad_bridge.fhir.profile import check_profile
 from cad_bridge.fhir.profile_references import targets
 from cad_bridge.fhir.structure import warm_up as warm_up_structure
+from cad_bridge.fhir.structure_invariants import Collected
 
 _CANCELLED = frozenset({"revoked", "entered-in-error"})
 
 
-def check_message(bundle: Mapping[str, Any], facts: Facts, *, strict: bool) -> list[Issue]:
+def check_message(
+    bundle: Mapping[str, Any], facts: Facts, *, strict: bool, collected: Collected | None = None
+) -> list[Issue]:
     """`check_profile` of a message as the kind that its own facts say it is."""
-    return check_profile(bundle, use_case=facts.use_case, kind=kind_of(facts), strict=strict)
+    return check_profile(bundle, use_case=facts.use_case, kind=kind_of(facts), strict=strict, collected=collected)
 
 
 def kind_of(facts: Facts) -> Kind:

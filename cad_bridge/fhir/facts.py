@@ -7,10 +7,11 @@ and the checks elsewhere say what is wrong with it.
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -90,13 +91,48 @@ class _Entry(NamedTuple):
     id: str | None = None
 
 
+@dataclass(frozen=True)
+class _Entries:
+    """The entries of a message by what they are looked up by: none is searched once for each reference."""
+
+    every: tuple[_Entry, ...]
+
+    @cached_property
+    def by_type(self) -> Mapping[str, list[_Entry]]:
+        found: dict[str, list[_Entry]] = defaultdict(list)
+        for entry in self.every:
+            if entry.type:
+                found[entry.type].append(entry)
+        return found
+
+    @cached_property
+    def by_full_url(self) -> Mapping[str | None, _Entry]:
+        return {entry.full_url: entry for entry in reversed(self.every)}
+
+    @cached_property
+    def by_id(self) -> Mapping[str, _Entry]:
+        return {f"{entry.type}/{entry.id}": entry for entry in reversed(self.every) if entry.id}
+
+    def of(self, resource_type: str) -> Sequence[_Entry]:
+        return self.by_type.get(resource_type, ())
+
+    def first(self, resource_type: str) -> _Entry:
+        return next(iter(self.of(resource_type)), _Entry(None, {}))
+
+    def named(self, ref: str | None) -> _Entry | None:
+        """The entry that a reference names: by fullUrl, else by ``Type/id``; the first of several."""
+        if ref is None:
+            return None
+        return self.by_full_url.get(ref) or self.by_id.get(ref)
+
+
 def read_facts(bundle: Mapping[str, Any]) -> Facts:
     """Read the facts of a message Bundle. Never raises, whatever JSON object it is given."""
-    entries = tuple(_entries(bundle))
-    header = _first(entries, "MessageHeader").resource
-    focus = _resolve(entries, reference(child(header, "focus")))
-    request = focus if focus and focus.type == "ServiceRequest" else _first(entries, "ServiceRequest")
-    patient = _first(entries, "Patient")
+    entries = _Entries(tuple(_entries(bundle)))
+    header = entries.first("MessageHeader").resource
+    focus = entries.named(reference(child(header, "focus")))
+    request = focus if focus and focus.type == "ServiceRequest" else entries.first("ServiceRequest")
+    patient = entries.first("Patient")
     meta = as_object(bundle.get("meta"))
     return Facts(
         bundle_id=text(bundle.get("id")),
@@ -107,14 +143,14 @@ def read_facts(bundle: Mapping[str, Any]) -> Facts:
         nhs_number=_only({value for system, value in _identifiers(patient) if system == systems.NHS_NUMBER}),
         journey_id=_journey_id(entries),
         encounters=tuple(_encounters(entries, focus)),
-        task_statuses=tuple(text(e.resource.get("status")) for e in entries if e.type == "Task"),
-        resource_counts=MappingProxyType(Counter(e.type for e in entries if e.type)),
+        task_statuses=tuple(text(e.resource.get("status")) for e in entries.of("Task")),
+        resource_counts=MappingProxyType({name: len(found) for name, found in entries.by_type.items()}),
         focus_reference=reference(child(header, "focus")),
         focus_type=focus.type if focus else None,
         focus_full_url=focus.full_url if focus else None,
         **_header_facts(header, entries),
         **_request_facts(request),
-        **_plan_facts(_first(entries, "CarePlan").resource),
+        **_plan_facts(entries.first("CarePlan").resource),
     )
 
 
@@ -150,7 +186,7 @@ def focus_encounter(facts: Facts, own: OwnEncounters = NO_OWN_ENCOUNTERS) -> Enc
     return choose(facts.encounters, own, requesters=facts.sr_encounter)
 
 
-def _header_facts(header: Mapping[str, Any], entries: tuple[_Entry, ...]) -> dict[str, Any]:
+def _header_facts(header: Mapping[str, Any], entries: _Entries) -> dict[str, Any]:
     destination = as_object(first(header.get("destination")))
     response = header.get("response")
     identifier = text(child(response, "identifier"))
@@ -201,9 +237,9 @@ def _plan_facts(plan: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _encounters(entries: tuple[_Entry, ...], focus: _Entry | None) -> Iterator[EncounterFacts]:
-    linked = [_resolve(entries, ref) for ref in _outcome_references(entries)]
-    for entry in (e for e in entries if e.type == "Encounter"):
+def _encounters(entries: _Entries, focus: _Entry | None) -> Iterator[EncounterFacts]:
+    linked = {id(entries.named(ref)) for ref in _outcome_references(entries)}
+    for entry in entries.of("Encounter"):
         reasons = as_list(entry.resource.get("reasonCode"))
         yield EncounterFacts(
             full_url=entry.full_url,
@@ -212,33 +248,32 @@ def _encounters(entries: tuple[_Entry, ...], focus: _Entry | None) -> Iterator[E
             class_code=text(child(entry.resource.get("class"), "code")),
             identifiers=tuple(_identifiers(entry)),
             is_focus=entry is focus,
-            is_linked=any(entry is other for other in linked),
+            is_linked=id(entry) in linked,
             reason_codings=tuple(_coding(c) for concept in reasons for c in _codings(concept)),
             reason_texts=tuple(t for concept in reasons if (t := text(child(concept, "text")))),
             last_updated=read_instant(child(entry.resource.get("meta"), "lastUpdated")),
         )
 
 
-def _outcome_references(entries: tuple[_Entry, ...]) -> Iterator[str | None]:
-    for plan in (e.resource for e in entries if e.type == "CarePlan"):
-        for activity in as_list(plan.get("activity")):
+def _outcome_references(entries: _Entries) -> Iterator[str | None]:
+    for plan in entries.of("CarePlan"):
+        for activity in as_list(plan.resource.get("activity")):
             yield from (reference(each) for each in as_list(child(activity, "outcomeReference")))
 
 
-def _journey_id(entries: tuple[_Entry, ...]) -> str | None:
+def _journey_id(entries: _Entries) -> str | None:
     found = {
         bare_uuid(ref).rsplit("/", 1)[-1].lower()
-        for entry in entries
-        if entry.type == "Encounter"
+        for entry in entries.of("Encounter")
         for episode in as_list(entry.resource.get("episodeOfCare"))
         if (ref := reference(episode))
     }
     return _only(found)
 
 
-def _ods_code(ref: object, entries: tuple[_Entry, ...]) -> str | None:
+def _ods_code(ref: object, entries: _Entries) -> str | None:
     """ODS code of the Organization that the Reference names, literally or by identifier."""
-    target = _resolve(entries, reference(ref))
+    target = entries.named(reference(ref))
     given = list(_identifiers(target)) if target else []
     logical = as_object(child(ref, "identifier"))
     if value := text(logical.get("value")):
@@ -247,23 +282,12 @@ def _ods_code(ref: object, entries: tuple[_Entry, ...]) -> str | None:
 
 
 def _entries(bundle: Mapping[str, Any]) -> Iterator[_Entry]:
-    for entry in as_list(bundle.get("entry")):
-        resource = child(entry, "resource")
+    for each in as_list(bundle.get("entry")):
+        entry = as_object(first(each))
+        resource = entry.get("resource")
         if isinstance(resource, dict):
             named = text(resource.get("resourceType")), text(resource.get("id"))
-            yield _Entry(text(child(entry, "fullUrl")), resource, *named)
-
-
-def _first(entries: tuple[_Entry, ...], resource_type: str) -> _Entry:
-    return next((e for e in entries if e.type == resource_type), _Entry(None, {}))
-
-
-def _resolve(entries: tuple[_Entry, ...], ref: str | None) -> _Entry | None:
-    """The entry that a reference names: by fullUrl, else by ``Type/id``."""
-    if ref is None:
-        return None
-    by_url = next((e for e in entries if e.full_url == ref), None)
-    return by_url or next((e for e in entries if e.id and f"{e.type}/{e.id}" == ref), None)
+            yield _Entry(text(entry.get("fullUrl")), resource, *named)
 
 
 def _identifiers(entry: _Entry) -> Iterator[tuple[str | None, str]]:

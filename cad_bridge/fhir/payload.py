@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 
 from cad_bridge.fhir.elements import as_object
-from cad_bridge.fhir.payload_rows import Row, broken_rows
+from cad_bridge.fhir.payload_check import RowCheck, row_checks
+from cad_bridge.fhir.payload_rows import Row
 from cad_bridge.fhir.payload_table_case import CASE_ROWS
 from cad_bridge.fhir.payload_table_clinical import CLINICAL_ROWS
 from cad_bridge.fhir.payload_table_message import MESSAGE_ROWS
@@ -68,9 +69,9 @@ RESOURCE_TYPES: Mapping[str, frozenset[str]] = {
 def check_payload(view: MessageView) -> Iterator[Finding]:
     """What the element table of the message's payload demands and the message lacks."""
     yield from _unusual_types(view)
-    for subject, rows in rows_for(view.payload, with_ids=view.kind != "request").items():
+    for subject, check in checks_for(view.payload, with_ids=view.kind != "request").items():
         for node in subjects(view, subject):
-            for row, (holder, element) in broken_rows(rows, node):
+            for row, (holder, element) in check.broken(node):
                 if _is_issued_id(row) and _is_new(node, view):
                     continue
                 tolerated = is_tolerated(row, view) or _takes_back(row, node, view)
@@ -100,6 +101,12 @@ def rows_for(letters: str, *, with_ids: bool) -> Mapping[str, tuple[Row, ...]]:
         if any(letter in row.payloads for letter in letters) and (with_ids or not _is_issued_id(row)):
             found[row.subject].append(row)
     return {subject: tuple(rows) for subject, rows in found.items()}
+
+
+@cache
+def checks_for(letters: str, *, with_ids: bool) -> Mapping[str, RowCheck]:
+    """The rows of `rows_for`, compiled."""
+    return row_checks(rows_for(letters, with_ids=with_ids))
 
 
 def _is_issued_id(row: Row) -> bool:

@@ -21,8 +21,8 @@ from cad_bridge.fhir.payload_refusals import (
     parts_of,
 )
 from cad_bridge.fhir.payload_view import MessageView, Node, codings
-from cad_bridge.fhir.profile_walk import Met
 from cad_bridge.fhir.structure_findings import Finding, Weight
+from cad_bridge.fhir.structure_invariants import Met
 
 TOLERATED = frozenset({"S1", "S2", "S3", "V12"})
 """Of V12 the element tables say what is: they name FC for a validation, though the published list lacks it."""
@@ -41,10 +41,10 @@ def check_defects(view: MessageView, collected: Mapping[str, list[Met]]) -> Iter
     for location in view.by_type.get("Location", []):
         yield from _position(location)
         yield from _grid_and_property(location)
-    for met in collected["Identifier"]:
-        yield from _identifier(met)
-    for met in collected["Quantity"]:
-        yield from _unit(met)
+    for identifier, _, resource in collected["Identifier"]:
+        yield from _identifier(identifier, resource)
+    for quantity, _, resource in collected["Quantity"]:
+        yield from _unit(quantity, resource)
     for flag in view.by_type.get("Flag", []):
         yield from _flag(flag)
     for plan in view.by_type.get("CarePlan", []):
@@ -102,23 +102,23 @@ def _grid_and_property(location: Node) -> Iterator[Finding]:
         yield _told(location, location, "extension", "S3", "The UPRN has leading zeros or is no number.")
 
 
-def _identifier(met: Met) -> Iterator[Finding]:
-    system, value = text(met.node.get("system")), text(met.node.get("value"))
+def _identifier(identifier: Node, resource: Node) -> Iterator[Finding]:
+    system, value = text(identifier.get("system")), text(identifier.get("value"))
     if system is None:
         return
     canonical = systems.canonical(system)
     if canonical != system:
         said = f"The system is written otherwise than {canonical}."
-        yield _told(met.resource, met.node, "system", "S5", said)
+        yield _told(resource, identifier, "system", "S5", said)
     if canonical == systems.NHS_NUMBER and value is not None and not is_nhs_number(value.replace(" ", "")):
         said = "The NHS number fails its check digit; it is kept and not used to find the patient."
-        yield _told(met.resource, met.node, "value", "S4", said)
+        yield _told(resource, identifier, "value", "S4", said)
 
 
-def _unit(met: Met) -> Iterator[Finding]:
-    system = met.node.get("system")
+def _unit(quantity: Node, resource: Node) -> Iterator[Finding]:
+    system = quantity.get("system")
     if isinstance(system, str) and system != _UCUM and "ucum" in system.lower():
-        yield _told(met.resource, met.node, "system", "V17", f"The system of UCUM units is {_UCUM}.")
+        yield _told(resource, quantity, "system", "V17", f"The system of UCUM units is {_UCUM}.")
 
 
 def _flag(flag: Node) -> Iterator[Finding]:
@@ -179,8 +179,8 @@ def _times(view: MessageView) -> Iterator[Finding]:
         return
     for resources in view.by_type.values():
         for resource in resources:
-            meta = as_object(resource.get("meta"))
-            if meta.get("lastUpdated") != stamp:
+            meta = resource.get("meta")
+            if isinstance(meta, dict) and meta.get("lastUpdated") != stamp:
                 updated = read_instant(meta.get("lastUpdated"))
                 if updated is not None and updated > newest:
                     said = "The resource is newer than the message that holds it."

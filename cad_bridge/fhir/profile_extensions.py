@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from cad_bridge.fhir.elements import objects
-from cad_bridge.fhir.profile_walk import Met
 from cad_bridge.fhir.structure_findings import Finding, Weight
+from cad_bridge.fhir.structure_invariants import Met
 
 Node = Mapping[str, Any]
 _Wrong = tuple[Node, str, str]
@@ -118,9 +118,9 @@ DEFINITIONS: Mapping[str, Definition] = {
 
 def check_extensions(extensions: Iterable[Met]) -> Iterator[Finding]:
     """What is wrong with extensions whose definition is known."""
-    for met in extensions:
-        for holder, rule, text in _check(met.node):
-            yield Finding(holder, None, rule, text, weight=Weight.IF_STRICT, within=met.resource)
+    for node, _, resource in extensions:
+        for holder, rule, text in _check(node):
+            yield Finding(holder, None, rule, text, weight=Weight.IF_STRICT, within=resource)
 
 
 def _check(extension: Node) -> Iterator[_Wrong]:

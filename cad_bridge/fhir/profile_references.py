@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 
 from cad_bridge.fhir.payload_view import MessageView, Node
-from cad_bridge.fhir.profile_walk import Met
 from cad_bridge.fhir.schema_fields import fields_of
 from cad_bridge.fhir.schema_types import MESSAGE_TYPES, NEIGHBOUR_TYPES
 from cad_bridge.fhir.structure_findings import Finding, Weight
+from cad_bridge.fhir.structure_invariants import Met
 
 ANY: frozenset[str] = frozenset()
 
@@ -35,16 +35,17 @@ _SCENE_SAFETY = {
 
 def check_references(view: MessageView, references: Iterable[Met]) -> Iterator[Finding]:
     """References that lead nowhere, and those that lead to a resource of a wrong type."""
-    for met in references:
-        reference = met.node.get("reference")
-        target = view.target(met.node)
+    allowed_by_element = targets()
+    for node, element, resource in references:
+        reference = node.get("reference")
+        target = view.target(node)
         if target is not None:
-            yield from _wrong_type(met, target)
-        elif isinstance(reference, str) and not (_leads_outside(view, met.element) or reference.startswith("#")):
+            allowed = allowed_by_element.get((str(resource.get("resourceType")), element), ANY)
+            if allowed and str(target.get("resourceType")) not in allowed:
+                yield _wrong_type(node, element, resource)
+        elif isinstance(reference, str) and not (_leads_outside(view, element) or reference.startswith("#")):
             text = "The reference leads to nothing in the message."
-            yield Finding(
-                met.node, "reference", "CORE-BND-10", text, "not-found", weight=Weight.IF_STRICT, within=met.resource
-            )
+            yield Finding(node, "reference", "CORE-BND-10", text, "not-found", weight=Weight.IF_STRICT, within=resource)
     for flag in view.scene_safety_flags:
         yield from _scene_safety(view, flag)
 
@@ -54,12 +55,10 @@ def _leads_outside(view: MessageView, element: str) -> bool:
     return element == "episodeOfCare" or (view.payload == "C" and element in ("basedOn", "encounter"))
 
 
-def _wrong_type(met: Met, target: Node) -> Iterator[Finding]:
-    resource_type = str(met.resource.get("resourceType"))
-    allowed = targets().get((resource_type, met.element), ANY)
-    if allowed and str(target.get("resourceType")) not in allowed:
-        text = f"{resource_type}.{met.element} must lead to: {', '.join(sorted(allowed))}."
-        yield Finding(met.node, "reference", "reference-target", text, weight=Weight.IF_STRICT, within=met.resource)
+def _wrong_type(node: Node, element: str, resource: Node) -> Finding:
+    resource_type = str(resource.get("resourceType"))
+    text = f"{resource_type}.{element} must lead to: {', '.join(sorted(targets()[resource_type, element]))}."
+    return Finding(node, "reference", "reference-target", text, weight=Weight.IF_STRICT, within=resource)
 
 
 def _scene_safety(view: MessageView, flag: Node) -> Iterator[Finding]:

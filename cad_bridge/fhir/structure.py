@@ -7,7 +7,7 @@ coerces, drops and lets pass; it asks a schema generated from that package's fie
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
@@ -16,7 +16,7 @@ from cad_bridge.fhir.json_text import DEFAULT_MAX_BYTES, read_json
 from cad_bridge.fhir.schema import message_validator
 from cad_bridge.fhir.structure_explain import explain_message, explain_resource
 from cad_bridge.fhir.structure_findings import as_issues
-from cad_bridge.fhir.structure_invariants import walk
+from cad_bridge.fhir.structure_invariants import Collected, Walked, walk
 from cad_bridge.fhir.structure_paths import paths_of
 
 DEFAULT_MAX_DEPTH = 64
@@ -31,11 +31,13 @@ class StructureResult:
     """What `check_structure` found.
 
     `bundle` is the JSON object as received, also when it breaks FHIR (so that ids can be read for the answer);
-    it is None when no JSON object could be read at all. It must not be changed.
+    it is None when no JSON object could be read at all. It must not be changed. `collected` is what was met in it on
+    the way, for `check_profile`; complete if the message is not refused.
     """
 
     bundle: dict[str, Any] | None
     issues: tuple[Issue, ...]
+    collected: Collected = field(default_factory=dict)
 
     @property
     def is_refused(self) -> bool:
@@ -54,7 +56,10 @@ def check_structure(
     text = read_json(raw, max_bytes=max_bytes)
     if text.value is None:
         return StructureResult(bundle=None, issues=text.issues)
-    return StructureResult(bundle=text.value, issues=limited(_issues(text.value, text.compact, max_depth)))
+    if text.value.get("resourceType") != "Bundle":
+        return StructureResult(bundle=text.value, issues=(_not_a_bundle(),))
+    walked = walk(text.value, text.compact, max_depth=max_depth)
+    return StructureResult(bundle=text.value, issues=limited(_issues(text.value, walked)), collected=walked.met)
 
 
 def warm_up() -> None:
@@ -88,13 +93,9 @@ _MORE = Issue(
 )
 
 
-def _issues(bundle: dict[str, Any], compact: bytes, max_depth: int) -> Iterator[Issue]:
-    if bundle.get("resourceType") != "Bundle":
-        yield _not_a_bundle()
-        return
+def _issues(bundle: dict[str, Any], walked: Walked) -> Iterator[Issue]:
     if not message_validator().is_valid(bundle):
         yield from explain_message(bundle)
-    walked = walk(bundle, compact, max_depth=max_depth)
     yield from _unusual(bundle, list(chain.from_iterable(walked.unusual.values())))
     yield from as_issues(bundle, walked.findings)
 

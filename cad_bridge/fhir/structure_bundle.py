@@ -10,6 +10,8 @@ from cad_bridge.fhir.structure_rules import Node, objects
 
 _SEARCHES = ("searchset", "history")
 _REQUESTS = ("batch", "transaction", "history")
+_OF_A_MESSAGE = {"fullUrl", "resource"}
+"""What nearly every entry of a message holds; there is nothing to say of it then."""
 _RESPONSES = ("batch-response", "transaction-response", "history")
 
 
@@ -20,9 +22,9 @@ def bundle_invariants(bundle: Node) -> Iterator[Finding]:
     if "total" in bundle and kind not in _SEARCHES:
         yield Finding(bundle, "total", "bdl-1", "Only a search result or history has a total.")
     for entry in entries:
-        yield from _entry(entry, kind)
-    if kind != "history":
-        yield from _repeated_full_urls(entries)
+        if kind != "message" or entry.keys() != _OF_A_MESSAGE:
+            yield from _entry(entry, kind)
+    yield from _full_urls(entries, kind)
     if kind == "message" and _first_type(bundle) != "MessageHeader":
         yield Finding(bundle, "entry", "bdl-12", "The first entry of a message must be its MessageHeader.")
     if kind == "document":
@@ -40,20 +42,24 @@ def _entry(entry: Node, kind: object) -> Iterator[Finding]:
         yield Finding(entry, "response", "bdl-4", "An entry says response in the answer to a batch, and only there.")
     if not entry.keys() & {"resource", "request", "response"}:
         yield Finding(entry, "resource", "bdl-5", "An entry must hold a resource.")
-    full_url = entry.get("fullUrl")
-    if isinstance(full_url, str) and "/_history/" in full_url:
-        yield Finding(entry, "fullUrl", "bdl-8", "A fullUrl cannot name a version.")
 
 
-def _repeated_full_urls(entries: list[Node]) -> Iterator[Finding]:
+def _full_urls(entries: list[Node], kind: object) -> Iterator[Finding]:
+    named = [(full_url, entry) for entry in entries if isinstance(full_url := entry.get("fullUrl"), str)]
+    for full_url, entry in named:
+        if "/_history/" in full_url:
+            yield Finding(entry, "fullUrl", "bdl-8", "A fullUrl cannot name a version.")
+    if kind != "history" and len({full_url for full_url, _ in named}) < len(named):
+        yield from _repeated(named)
+
+
+def _repeated(named: list[tuple[str, Node]]) -> Iterator[Finding]:
     seen: set[tuple[str, Any]] = set()
-    for entry in entries:
-        full_url = entry.get("fullUrl")
-        if isinstance(full_url, str):
-            identity = (full_url, _version_id(entry))
-            if identity in seen:
-                yield Finding(entry, "fullUrl", "bdl-7", "Two entries have the same fullUrl.")
-            seen.add(identity)
+    for full_url, entry in named:
+        identity = (full_url, _version_id(entry))
+        if identity in seen:
+            yield Finding(entry, "fullUrl", "bdl-7", "Two entries have the same fullUrl.")
+        seen.add(identity)
 
 
 def _version_id(entry: Node) -> str | None:

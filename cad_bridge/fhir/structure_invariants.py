@@ -6,15 +6,16 @@ faults are said at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
+from cad_bridge.fhir.json_text import DEEPEST_READABLE
 from cad_bridge.fhir.schema import COMPILED_TYPES
 from cad_bridge.fhir.schema_types import CHECKED_TYPES
-from cad_bridge.fhir.schema_walk import object_elements
+from cad_bridge.fhir.schema_walk import Kind, kind_of
 from cad_bridge.fhir.structure_bundle import bundle_invariants
 from cad_bridge.fhir.structure_findings import Finding, Weight
 from cad_bridge.fhir.structure_questionnaire import QUESTIONNAIRE_INVARIANTS
@@ -29,13 +30,25 @@ _ENOUGH = 1000
 """Findings after which the walk ends: far above what is listed, and a bound to the cost of a hostile message."""
 
 
+Met = tuple[Node, str, Node]
+"""An object, the element that holds it, and the resource that it is in. A bare tuple: a message has hundreds."""
+Collected = Mapping[str, list[Met]]
+"""Every extension, identifier, quantity and reference of a message by its type, contained resources included."""
+
+
+def _nothing_met() -> dict[str, list[Met]]:
+    return {"Extension": [], "Identifier": [], "Quantity": [], "Reference": []}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Walked:
     """What the walk met: broken rules, and the resources of types that the schema of messages does not hold."""
 
-    findings: list[Finding]
-    unusual: dict[str, list[Node]]
+    findings: list[Finding] = field(default_factory=list)
+    unusual: dict[str, list[Node]] = field(default_factory=dict)
     """By type."""
+    met: dict[str, list[Met]] = field(default_factory=_nothing_met)
+    """What the profile rules look at wherever it stands."""
 
 
 def walk(bundle: Node, compact: bytes, *, max_depth: int) -> Walked:
@@ -43,42 +56,63 @@ def walk(bundle: Node, compact: bytes, *, max_depth: int) -> Walked:
 
     `compact` is the message written without blanks: what it cannot hold is not looked for.
     """
-    walked = Walked(findings=list(islice(bundle_invariants(bundle), _ENOUGH)), unusual={})
+    walked = Walked(findings=list(islice(bundle_invariants(bundle), _ENOUGH)))
     with suppress(_EnoughError):
         _typed(bundle, walked, max_depth)
         if b"null" in compact:
             _nulls(bundle, walked)
-        if b'"contained":' in compact or b'"reference":"#' in compact:
+        if b'"contained":' in compact or (b"#" in compact and b'"reference":"#' in compact):
             _contained_resources(bundle, walked)
     return walked
+
+
+def collect(bundle: Mapping[str, Any]) -> Collected:
+    """What `walk` meets, where a message was walked before and that is not at hand."""
+    walked = Walked()
+    with suppress(_EnoughError):
+        _typed(dict(bundle), walked, max_depth=DEEPEST_READABLE)
+    return walked.met
 
 
 class _EnoughError(Exception):
     """Enough was found."""
 
 
-def _typed(root: Node, walked: Walked, max_depth: int) -> None:
-    """Every object whose type is known, breadth first, with how many objects and lists it is in."""
-    waiting: list[tuple[Any, str, int]] = [(root, _type_of(root, walked), 1)]
-    for node, type_name, depth in waiting:
-        if type_name in _RULES:
-            _test(node, type_name, walked)
-        if depth > max_depth:
-            text = f"Objects and lists are nested more than {max_depth} levels deep."
-            _add(Finding(node, None, "json-depth", text, "structure"), walked)
-            continue
-        elements = object_elements(type_name)
-        for key in node:
-            child_type = elements.get(key)
-            if child_type is None:
+def _typed(bundle: Node, walked: Walked, max_depth: int) -> None:  # noqa: C901 - one loop, for speed
+    """Every object whose type is known, breadth first, with how many objects and lists it is in.
+
+    Every object of every message passes through here: that is why it is one loop, in which objects that have no rules
+    and hold no others do not wait. What is in no resource (the identifier of the bundle) is not collected.
+    """
+    met = walked.met
+    waiting: list[tuple[Any, Kind, int, Node | None]] = [(bundle, kind_of(_type_of(bundle, walked)), 1, None)]
+    for node, kind, outside, resource in waiting:
+        if kind.name in _RULES:
+            _test(node, kind.name, walked)
+        elements = kind.elements
+        for key, value in node.items():
+            child = elements.get(key)
+            if child is None:
                 continue
-            value = node[key]
-            if type(value) is dict:
-                waiting.append((value, child_type or _type_of(value, walked), depth + 1))
-            elif type(value) is list:
-                for item in value:
-                    if type(item) is dict:
-                        waiting.append((item, child_type or _type_of(item, walked), depth + 2))
+            name, is_list = child.name, type(value) is list
+            inside = outside + 1 + is_list
+            for item in value if is_list else (value,):
+                if type(item) is not dict:
+                    continue
+                if inside > max_depth:
+                    _add(_too_deep(item, max_depth), walked)
+                elif not name:
+                    waiting.append((item, kind_of(_type_of(item, walked)), inside, resource or item))
+                else:
+                    if resource is not None and name in met:
+                        met[name].append((item, key, resource))
+                    if name in _RULES or not child.names.isdisjoint(item):
+                        waiting.append((item, child, inside, resource))
+
+
+def _too_deep(node: Node, max_depth: int) -> Finding:
+    text = f"Objects and lists are nested more than {max_depth} levels deep."
+    return Finding(node, None, "json-depth", text, "structure")
 
 
 def _test(node: Node, type_name: str, walked: Walked) -> None:
@@ -111,9 +145,12 @@ def _is_looked_at(resource: Node, unusual_type: str, walked: Walked) -> bool:
 
 
 def _add(finding: Finding, walked: Walked) -> None:
-    walked.findings.append(finding)
-    if len(walked.findings) > _ENOUGH:
-        raise _EnoughError
+    """Note the finding. Enough is a matter of errors: what is only told must not end the search for them."""
+    is_enough = len(walked.findings) > _ENOUGH
+    if not is_enough or finding.weight is not Weight.NEVER:
+        walked.findings.append(finding)
+        if is_enough:
+            raise _EnoughError
 
 
 def _nulls(root: Node, walked: Walked) -> None:

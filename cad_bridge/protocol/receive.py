@@ -15,6 +15,7 @@ from cad_bridge.fhir.encounters import own_among
 from cad_bridge.fhir.facts import Facts, read_facts
 from cad_bridge.fhir.issues import Issue, Severity
 from cad_bridge.fhir.structure import StructureResult, check_structure
+from cad_bridge.fhir.structure_invariants import Collected
 from cad_bridge.protocol.addressing import (
     Addressed,
     KnownConversation,
@@ -43,7 +44,7 @@ _HEADER = "Bundle.entry.resource.ofType(MessageHeader)"
 _CATEGORY = "Bundle.entry.resource.ofType(ServiceRequest).category"
 
 ProfileCheck = Callable[..., Iterable[Issue]]
-"""Called as ``check(bundle, facts, strict=...)``: the profile and payload rules."""
+"""Called as ``check(bundle, facts, strict=..., collected=...)``: the profile and payload rules."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +67,8 @@ class Opened:
     facts: Facts
     headers: RequestHeaders
     warnings: tuple[Issue, ...] = ()
+    collected: Collected | None = None
+    """What the check of the structure met in the bundle."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +117,13 @@ def open_message(raw: bytes, *, headers: RequestHeaders, context: ReceiveContext
     facts = read_facts(structure.bundle)
     if refused := _refusal(INVARIANT, _check_envelope(facts)) or _check_version(facts, context):
         return refused
-    return Opened(bundle=structure.bundle, facts=facts, headers=headers, warnings=tuple(structure.issues))
+    return Opened(
+        bundle=structure.bundle,
+        facts=facts,
+        headers=headers,
+        warnings=tuple(structure.issues),
+        collected=structure.collected,
+    )
 
 
 def judge(
@@ -254,7 +263,7 @@ def _check_conformance(opened: Opened, addressed: Addressed, context: ReceiveCon
     """Step 13, second half: resource counts, profile and payload rules, and what is tolerated about them."""
     facts, strict = opened.facts, addressed.service.strict
     yield from check_definition(facts, strict=strict)
-    yield from context.check_profile(opened.bundle, facts, strict=strict)
+    yield from context.check_profile(opened.bundle, facts, strict=strict, collected=opened.collected)
     tolerated = Severity.ERROR if strict else Severity.WARNING
     definition = definition_for(facts.definition)
     if definition is not None and facts.definition != definition.url:

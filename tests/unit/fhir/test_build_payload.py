@@ -14,7 +14,8 @@ from cad_bridge.fhir.build_request import request_bundle
 from cad_bridge.fhir.build_response import interim_bundle, rejection_bundle
 from cad_bridge.fhir.content import RejectionReason
 from cad_bridge.fhir.payload import check_payload, is_tolerated, rows_for
-from cad_bridge.fhir.payload_rows import Row, broken_rows
+from cad_bridge.fhir.payload_check import broken_rows
+from cad_bridge.fhir.payload_rows import Row
 from cad_bridge.fhir.payload_view import MessageView, subjects
 from tests.contents import LATER, by_url, envelope, own_encounter, plain_outcome, plain_request
 

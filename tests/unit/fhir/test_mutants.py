@@ -23,8 +23,9 @@ from pydantic import ValidationError
 from cad_bridge.fhir.check import check_message, kind_of
 from cad_bridge.fhir.facts import read_facts
 from cad_bridge.fhir.issues import Issue
-from cad_bridge.fhir.payload import ROWS
-from cad_bridge.fhir.payload_rows import broken_rows
+from cad_bridge.fhir.payload import PAYLOADS, ROWS, checks_for, rows_for
+from cad_bridge.fhir.payload_check import Miss, RowCheck, broken_rows
+from cad_bridge.fhir.payload_rows import Row
 from cad_bridge.fhir.payload_view import Kind, MessageView, subjects
 from cad_bridge.fhir.profile import check_profile
 from cad_bridge.fhir.profile_table import PROFILE_ROWS
@@ -293,16 +294,50 @@ def test_the_profile_check_of_a_mutant_never_raises() -> None:
         check_message(mutant.bundle, facts, strict=mutant.value is NOTHING)
 
 
-def test_a_row_seen_at_a_glance_is_judged_as_if_followed_step_by_step() -> None:
-    rows = [row for row in (*ROWS, *PROFILE_ROWS) if row.plain]
-    slow = {row: replace(row, plain=()) for row in rows}
-    judged = 0
-    for mutant in seeded(of_each=25):
+SUBJECTS_OF_ROWS = sorted({row.subject for row in (*ROWS, *PROFILE_ROWS)})
+
+
+@cache
+def rows_about(subject: str) -> tuple[tuple[Row, ...], tuple[Row, ...], RowCheck]:
+    """Every row of the subject: as it is, without the names that are seen at a glance, and compiled."""
+    rows = tuple(row for row in (*ROWS, *PROFILE_ROWS) if row.subject == subject)
+    return rows, tuple(replace(row, plain=()) for row in rows), RowCheck(rows)
+
+
+def broken(found: list[tuple[Row, Miss]]) -> list[tuple[str, str, int, str]]:
+    return [(row.rule, row.path, id(holder), element) for row, (holder, element) in found]
+
+
+def test_rows_compiled_or_seen_at_a_glance_are_judged_as_if_followed_step_by_step() -> None:
+    """On each mutant, well-formed or not, all rows of a subject at once: those of other payloads are broken, too."""
+    judged: Counter[bool] = Counter()
+    for mutant in seeded(of_each=40):
         facts = read_facts(mutant.bundle)
         view = MessageView(around_the_change(mutant), kind_of(facts), facts.use_case)
-        for row in rows:
-            for node in subjects(view, row.subject):
-                seen, followed = broken_rows((row,), node), broken_rows((slow[row],), node)
-                assert [miss for _, miss in seen] == [miss for _, miss in followed], row.rule
-                judged += bool(seen)
-    assert judged > 1000
+        for subject in SUBJECTS_OF_ROWS:
+            rows, slow, compiled = rows_about(subject)
+            for node in subjects(view, subject):
+                followed = broken(broken_rows(slow, node))
+                assert broken(broken_rows(rows, node)) == followed, f"{subject}: {mutant.mutation} at {mutant.path}"
+                assert broken(compiled.broken(node)) == followed, f"{subject}: {mutant.mutation} at {mutant.path}"
+                judged[bool(followed)] += 1
+    assert judged[True] > 1000
+
+
+@pytest.mark.parametrize("letters", sorted(PAYLOADS))
+def test_the_rows_of_a_payload_compiled_are_judged_as_if_followed_step_by_step(letters: str) -> None:
+    """The rows that apply together: here most resources break none, and the schema alone decides."""
+    held = 0
+    for mutant in mutants(ample(message(sort_of(letters))), Random(2), count=300, kinds=MUTATIONS):
+        view = MessageView(around_the_change(mutant), "update", sort_of(letters).use_case)
+        for subject, rows in rows_for(letters, with_ids=True).items():
+            for node in subjects(view, subject):
+                followed = broken(broken_rows([replace(row, plain=()) for row in rows], node))
+                found = broken(checks_for(letters, with_ids=True)[subject].broken(node))
+                assert found == followed, f"{subject}: {mutant.mutation} at {mutant.path}"
+                held += not followed
+    assert held > 20
+
+
+def sort_of(letter: str) -> Sort:
+    return next(sort for sort in SORTS if letter in sort.payload)

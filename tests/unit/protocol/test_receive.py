@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cad_bridge.fhir import systems
-from cad_bridge.fhir.facts import Facts
 from cad_bridge.fhir.issues import Issue, Severity
 from cad_bridge.fhir.structure import StructureResult
 from cad_bridge.protocol import definitions as d
@@ -202,7 +200,7 @@ class TestDefinition:
         assert [(i.code, i.rule) for i in result.issues] == [("required", "CORE-MH-11"), ("invariant", "X-05")]
 
     def test_counts_and_profile_rules_are_answered_together(self) -> None:
-        def profile(bundle: Mapping[str, Any], facts: Facts, *, strict: bool) -> list[Issue]:
+        def profile(*_: Any, **__: Any) -> list[Issue]:
             return [finding("required", "no phone"), finding("value", "odd", severity=Severity.WARNING)]
 
         result = received(message(without="Consent"), within=context(check_profile=profile))
@@ -210,7 +208,7 @@ class TestDefinition:
         assert [i.code for i in result.issues] == ["invariant", "required"]
 
     def test_profile_warnings_are_kept(self) -> None:
-        def profile(bundle: Mapping[str, Any], facts: Facts, *, strict: bool) -> list[Issue]:
+        def profile(*_: Any, **__: Any) -> list[Issue]:
             return [finding("value", "odd", severity=Severity.WARNING)]
 
         assert rules(accepted(message(), within=context(check_profile=profile))) == ["test"]
