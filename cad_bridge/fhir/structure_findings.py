@@ -52,9 +52,13 @@ def _paths(message: Mapping[str, Any], findings: list[Finding]) -> Mapping[int, 
     """Where the holders are: looked for in the resource that is known to hold them, else in the whole message."""
     resources = {id(resource): (path, resource) for path, resource in _resources(message)}
     wanted: dict[int, set[int]] = defaultdict(set)
-    for finding in findings:
-        wanted[id(finding.within) if id(finding.within) in resources else id(message)].add(id(finding.holder))
     found: dict[int, Path] = {}
+    for finding in findings:
+        holder, resource = id(finding.holder), id(finding.within)
+        if holder in resources:
+            found[holder] = resources[holder][0]
+        else:
+            wanted[resource if resource in resources else id(message)].add(holder)
     for key, holders in wanted.items():
         start, part = resources.get(key, ((), message))
         found |= {holder: (*start, *path) for holder, path in paths_of(part, holders).items()}
