@@ -66,7 +66,7 @@ def shared(content: Any, shape: type[RequestContent | OutcomeContent]) -> dict[s
 
 @pytest.mark.req("APP4-VR-22", "HAZ-H06-03", "CORE-BND-13")
 async def test_nothing_is_lost_between_two_local_apis(database_url: str, second_database_url: str) -> None:
-    async with two_sites(database_url, second_database_url) as sites:
+    async with two_sites(database_url, second_database_url, strict=True) as sites:
         for content in drawn(requests(), EXAMPLES):
             await _goes_through(sites, _addressed(content))
 
@@ -83,7 +83,7 @@ async def _goes_through(sites: TwoSites, content: Request) -> None:
 
 @pytest.mark.req("APP4-VS-25", "APP4-VS-26", "APP4-VS-29")
 async def test_nothing_of_an_outcome_is_lost_on_its_way_back(database_url: str, second_database_url: str) -> None:
-    async with two_sites(database_url, second_database_url) as sites:
+    async with two_sites(database_url, second_database_url, strict=True) as sites:
         for outcome in drawn(outcomes(), EXAMPLES):
             await _comes_back(sites, _allowed(outcome))
 

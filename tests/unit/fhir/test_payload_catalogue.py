@@ -65,6 +65,7 @@ def plain(path: str) -> str:
     return ".".join(step.partition("{")[0].rstrip("?").removesuffix("[x]") for step in path.split("."))
 
 
+@pytest.mark.req("CORE-WF-08")
 def test_every_must_of_the_element_tables_has_its_row() -> None:
     assert catalogue().keys() - IN_CODE == rows().keys()
 

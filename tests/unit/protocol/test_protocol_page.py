@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import yaml
+
 from cad_bridge import protocol
 from cad_bridge.protocol.answers import Verdict
 from cad_bridge.protocol.decision_rows import ROWS
 from cad_bridge.protocol.errors import CATALOGUE
+from tests.shared_material import SHARED, needs_shared
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGE = (ROOT / "docs/protocol.md").read_text(encoding="utf-8")
@@ -48,3 +51,29 @@ def test_every_module_of_the_package_is_introduced() -> None:
     modules = {path.stem for path in Path(protocol.__path__[0]).glob("*.py")} - {"__init__"}
     introduced = set(re.findall(r"`([a-z_]+)`", PAGE.split("\n## 1.", 1)[0].split("| Module |", 1)[1]))
     assert modules == introduced
+
+
+MEASURED = {"CORE-NFR", "CORE-REN", "CORE-PRI"}
+"""Areas of Core about speed, display and assurance, which are not the protocol's."""
+
+
+@needs_shared
+def test_every_recommendation_is_shown_by_a_test_or_said_not_to_be_met() -> None:
+    areas = yaml.load((SHARED / "requirements/requirements.yaml").read_text(encoding="utf-8"), yaml.CSafeLoader)[
+        "areas"
+    ]
+    core = [area for area in areas if area["key"].startswith("CORE-") and area["key"] not in MEASURED]
+    recommended = {r["id"] for area in core for r in area["requirements"] if r["level"] == "SHOULD"}
+    unmet = {row[0].partition(",")[0] for row in cells("9.") if row[1].startswith("No")}
+    assert recommended - _marked() == unmet
+    assert {row[0].partition(",")[0] for row in cells("9.")} <= _marked() | unmet
+
+
+def _marked() -> set[str]:
+    """Ids that tests name; whether each stands in a mark is for `cad-bridge requirements`."""
+    texts = [path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py")]
+    return {id_ for text in texts for id_ in re.findall(r'"(CORE-[A-Z0-9-]+)"', text)} - UNMARKED
+
+
+UNMARKED = {"CORE-SEC-09"}
+"""Named by a test of the matrix itself."""
