@@ -41,7 +41,7 @@ class _Keys:
 
 
 def sandbox(
-    port: Annotated[int, typer.Option(help="Port of the proxy; 0 takes a free one.")] = DEFAULT_PORT,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the proxy; 0 takes a free one.")] = DEFAULT_PORT,
     lenient: Annotated[bool, typer.Option(help="Any registered client gets a token.")] = True,
     route: Annotated[list[str] | None, typer.Option(help="SERVICE=URL of a system under test.")] = None,
 ) -> None:
@@ -55,7 +55,7 @@ def sandbox(
 
 def demo(
     once: Annotated[bool, typer.Option("--once", help="Exit with a summary after the shift.")] = False,
-    port: Annotated[int, typer.Option(help="Port of the board; a free one if it is taken.")] = _PORT,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the board; a free one if it is taken.")] = _PORT,
 ) -> None:
     """Play a scripted shift against a real service with an embedded database, and stay up for a look."""
     log_to_stderr(quiet=True)

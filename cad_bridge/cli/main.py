@@ -43,3 +43,8 @@ def main() -> None:
     except (ConfigurationError, EmbeddedDatabaseError) as error:
         sys.stderr.write(f"cad-bridge: {error}\n")
         sys.exit(2)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        sys.stderr.write(f"cad-bridge: {error.filename}: {error.strerror}\n")
+        sys.exit(2)

@@ -13,10 +13,10 @@ from cad_bridge.settings import key_digest
 def hash_password(
     password: Annotated[str, typer.Option(prompt=True, confirmation_prompt=True, hide_input=True)],
 ) -> None:
-    """Make the `password_hash` of a `[[user]]` (argon2id)."""
+    """Make the `password_hash` of a `user` section (argon2id)."""
     typer.echo(PasswordHasher().hash(password))
 
 
 def hash_key(key: Annotated[str, typer.Option(prompt=True, hide_input=True)]) -> None:
-    """Make the `key_sha256` of a `[[client]]`."""
+    """Make the `key_sha256` of a `client` section."""
     typer.echo(key_digest(key))

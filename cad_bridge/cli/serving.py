@@ -14,12 +14,15 @@ from typing import Annotated
 
 import typer
 import uvicorn
+from psycopg.errors import UndefinedTable
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from cad_bridge import app
 from cad_bridge.geography import Geography, opened_geography
 from cad_bridge.settings import ConfigFile, ConfigurationError, Settings, load_config, load_settings
 from cad_bridge.store import embedded
 from cad_bridge.store import migrate as migrations
+from cad_bridge.store.database import database_url
 
 SHUTDOWN_SECONDS = 2
 """Open event streams never end by themselves; a restart must not wait for them."""
@@ -27,7 +30,7 @@ SHUTDOWN_SECONDS = 2
 
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 8000,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 8000,
 ) -> None:
     """Run the service until it is told to stop."""
     log_to_stderr()
@@ -50,7 +53,7 @@ def check_config() -> None:
     """Read the settings and say what they come to, without starting anything."""
     settings = load_settings()
     config = load_config(settings.config)
-    _require_allowed(settings, config)
+    _require_usable(settings, config)
     where = "the server that CAD_BRIDGE_DATABASE_URL names" if settings.database_url else f"{settings.data_dir}/"
     typer.echo(f"database: {where}")
     for service in config.service:
@@ -71,12 +74,17 @@ def _say_discovery(geography: Geography) -> None:
     typer.echo(f"looked up: {', '.join(name for name, source in resolvers.items() if source is not None)}")
 
 
-def _require_allowed(settings: Settings, config: ConfigFile) -> None:
+def _require_usable(settings: Settings, config: ConfigFile) -> None:
     if settings.database_url is None and config.bars.inbound is not None and not settings.embedded_with_inbound:
         raise ConfigurationError(
             "[bars.inbound] is set, so this is a real site: name a PostgreSQL with CAD_BRIDGE_DATABASE_URL, "
             "or set CAD_BRIDGE_EMBEDDED_WITH_INBOUND=true to use the embedded one all the same"
         )
+    if settings.database_url is not None:
+        try:
+            database_url(settings.database_url)
+        except ValueError as error:
+            raise ConfigurationError(str(error)) from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +98,20 @@ class Database:
 @contextlib.contextmanager
 def database(settings: Settings, config: ConfigFile) -> Iterator[Database]:
     """The database of this installation; the embedded one runs for as long as the context lasts."""
-    _require_allowed(settings, config)
+    _require_usable(settings, config)
+    try:
+        with _opened(settings) as opened:
+            yield opened
+    except OperationalError as error:
+        raise ConfigurationError(f"the database cannot be used: {str(error.orig).splitlines()[0]}") from error
+    except ProgrammingError as error:
+        if not isinstance(error.orig, UndefinedTable):
+            raise
+        raise ConfigurationError("the database lacks the schema of this release: cad-bridge migrate") from error
+
+
+@contextlib.contextmanager
+def _opened(settings: Settings) -> Iterator[Database]:
     if settings.database_url is not None:
         yield Database(url=settings.database_url)
         return

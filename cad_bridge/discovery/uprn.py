@@ -51,10 +51,14 @@ def import_open_uprn(source: Path, table: Path) -> int:
     Needs 16 bytes of memory for each property, once.
 
     Raises:
-        UprnTableError: a column is missing, or a line holds no UPRN or coordinates.
+        UprnTableError: not CSV, a column is missing, or a line holds no UPRN or coordinates.
+        OSError: the table can't be written.
     """
-    with source.open(encoding="utf-8-sig", newline="") as file:
-        records = np.fromiter(_parsed(file), dtype=_RECORDS)
+    try:
+        with source.open(encoding="utf-8-sig", newline="") as file:
+            records = np.fromiter(_parsed(file), dtype=_RECORDS)
+    except (UnicodeDecodeError, csv.Error) as fault:
+        raise UprnTableError(f"{source.name} is no CSV in UTF-8") from fault
     records.sort(order="uprn")
     if len(records) > 1 and bool((records["uprn"][1:] == records["uprn"][:-1]).any()):
         raise UprnTableError("a UPRN is there twice")

@@ -6,6 +6,7 @@ import orjson
 import psycopg
 from sqlalchemy import event
 from sqlalchemy.engine import URL, ExceptionContext, make_url
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from cad_bridge.store.plain import dumps
@@ -36,9 +37,13 @@ KEEPALIVES = {
 
 def database_url(text: str) -> URL:
     """The URL with our driver, whatever PostgreSQL spelling was given. Raises ValueError for anything else."""
-    url = make_url(text)
-    if url.get_backend_name() not in {"postgresql", "postgres"}:
-        raise ValueError("CAD_BRIDGE_DATABASE_URL must name a PostgreSQL database")
+    try:
+        url = make_url(text)
+    except ArgumentError:
+        url = None
+    if url is None or url.get_backend_name() not in {"postgresql", "postgres"}:
+        # Not a word of what was given: it may hold a password.
+        raise ValueError("CAD_BRIDGE_DATABASE_URL must name a PostgreSQL database, such as postgresql://user@host/name")
     return url.set(drivername="postgresql+psycopg")
 
 

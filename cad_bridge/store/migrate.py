@@ -12,6 +12,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.pool import NullPool
 
+from cad_bridge.store.database import database_url
+
 # Any number that no other use of advisory locks on this database takes.
 _LOCK = 0x0CAD_0001
 
@@ -21,7 +23,7 @@ def upgrade(url: str) -> None:
 
     A database that is ahead of this release is left alone: migrations only expand, so an older node may go on.
     """
-    engine = create_engine(url, poolclass=NullPool)
+    engine = create_engine(database_url(url), poolclass=NullPool)
     with engine.connect() as connection:
         connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK})
         connection.commit()

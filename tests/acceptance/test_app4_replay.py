@@ -8,6 +8,7 @@ import subprocess
 import sys
 from uuid import uuid4
 
+import psycopg
 import pytest
 
 from tests.service import CLINICIAN_KEY
@@ -59,3 +60,11 @@ def test_a_case_that_is_not_there_is_said_to_be_missing(database_url: str) -> No
     done = replay(str(uuid4()), database_url)
     assert done.returncode == 1
     assert "no such case" in done.stderr
+
+
+def test_a_database_without_the_schema_says_what_to_do(database_url: str) -> None:
+    with psycopg.connect(database_url.replace("+psycopg", "")) as connection:
+        connection.execute("DROP TABLE events CASCADE")
+    result = replay(str(uuid4()), database_url)
+    assert result.returncode == 2
+    assert result.stderr == "cad-bridge: the database lacks the schema of this release: cad-bridge migrate\n"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from typer.testing import CliRunner
 
-from cad_bridge.cli.main import app
+from cad_bridge.cli.main import app, main
 from cad_bridge.settings import ConfigurationError
 from tests import messages
 from tests.service import OUR_CAS
@@ -131,6 +132,42 @@ def test_check_config_finds_what_would_fail_later(
     assert result.exit_code == 1
     assert isinstance(result.exception, ConfigurationError)
     assert told in str(result.exception)
+
+
+def test_a_file_that_cannot_be_written_is_said_in_a_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture = tmp_path / "nowhere" / "areas.svg"
+    monkeypatch.setattr("sys.argv", ["cad-bridge", "polygons", "check", "--picture", str(picture)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == f"cad-bridge: {picture}: No such file or directory\n"
+
+
+@pytest.mark.parametrize(
+    ("url", "command", "told"),
+    [
+        ("mysql://secret@host/x", ["check-config"], "must name a PostgreSQL database"),
+        ("secret", ["migrate"], "must name a PostgreSQL database"),
+        ("postgresql://secret@127.0.0.1:1/x", ["migrate"], "the database cannot be used: connection failed"),
+        ("postgres://secret@127.0.0.1:1/x", ["catalogue", "list"], "the database cannot be used: connection failed"),
+        ("postgresql+psycopg://secret@127.0.0.1:1/x", ["replay", str(uuid4())], "cannot be used: connection failed"),
+    ],
+)
+def test_a_database_that_cannot_be_used_is_said_without_its_password(
+    monkeypatch: pytest.MonkeyPatch, url: str, command: list[str], told: str
+) -> None:
+    monkeypatch.setenv("CAD_BRIDGE_DATABASE_URL", url)
+    monkeypatch.delenv("CAD_BRIDGE_CONFIG", raising=False)
+    result = RUN.invoke(app, command)
+    assert isinstance(result.exception, ConfigurationError)
+    assert told in str(result.exception)
+    assert "secret" not in str(result.exception)
+
+
+def test_the_help_names_the_sections_that_secrets_are_for() -> None:
+    assert "`user` section" in RUN.invoke(app, ["--help"], env={"COLUMNS": "200"}).output
 
 
 def test_a_key_is_hashed_as_the_configuration_wants_it() -> None:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Iterator
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
 from pydantic import BaseModel
 
 import cad_bridge
-from cad_bridge.settings import ConfigFile, Settings
+from cad_bridge.settings import BarsSection, BoardSection, ConfigFile, PolicySection, Settings, SoftwareSection
+from cad_bridge.workflow.policy import Policy
 from tests.tracked import ROOT, files_named, shown
 
 PAGES = files_named("*.md")
@@ -127,6 +130,36 @@ def test_every_setting_is_documented() -> None:
     assert undocumented == set()
 
 
+def documented_file() -> dict[str, Any]:
+    """The TOML file of the configuration page, with secrets where it has dots."""
+    text = CONFIGURATION.read_text(encoding="utf-8")
+    example = text.split("```toml\n")[1].split("```")[0]
+    return tomllib.loads(example.replace('key_sha256 = "..."', f'key_sha256 = "{"0" * 64}"'))
+
+
+def test_the_documented_file_is_one_that_is_taken() -> None:
+    config = ConfigFile.model_validate(documented_file())
+    assert config.site().services
+
+
+def test_the_documented_times_and_switches_are_the_defaults() -> None:
+    documented = documented_file()
+    assert PolicySection(**documented["service"][0]["policy"]).policy() == Policy()
+    assert config_of(documented, "board") == BoardSection()
+    for section, model, names in (
+        ("bars", BarsSection(), ("base_url", "key_id", "timeout_seconds", "negotiation", "direct", "maintenance")),
+        ("bars", BarsSection(), ("known_services_only",)),
+        ("software", SoftwareSection(), ("instance",)),
+    ):
+        for name in names:
+            assert documented[section][name] == getattr(model, name), name
+
+
+def config_of(documented: dict[str, Any], section: str) -> BaseModel:
+    found: BaseModel = getattr(ConfigFile.model_validate(documented), section)
+    return found
+
+
 # --- commands --------------------------------------------------------------------------------------------
 
 
@@ -161,6 +194,21 @@ def test_every_command_is_documented() -> None:
     named = {words for _, words in named_commands()}
     first_words = {words.partition(" ")[0] for words in named}
     assert {command for command in commands() if " " not in command} - first_words == set()
+
+
+def options() -> Iterator[str]:
+    """Every option of every command, but ``--help``."""
+    group = typer.main.get_group(import_module("cad_bridge.cli.main").app)
+    for command in group.commands.values():
+        for each in (command, *getattr(command, "commands", {}).values()):
+            for parameter in each.params:
+                yield from (name for name in parameter.opts if name.startswith("--"))
+
+
+def test_every_option_is_documented() -> None:
+    text = " ".join(code(ROOT / "docs/commands.md"))
+    undocumented = {name for name in options() if not re.search(rf"{name}(?![\w-])", text)}
+    assert undocumented - {"--lenient"} == set(), "of --lenient the opposite is documented: it is the default"
 
 
 def test_every_make_target_that_is_named_exists() -> None:

@@ -134,6 +134,12 @@ def test_a_faulty_file_leaves_the_old_table(tmp_path: Path, head: str, line: str
     assert sorted(file.name for file in tmp_path.iterdir()) == ["open-uprn.csv", "uprn.table"]
 
 
+def test_a_file_in_another_encoding_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "open-uprn.csv").write_bytes("UPRN,X_COORDINATE,Y_COORDINATE\n1,2,3\n".encode("utf-16"))
+    with pytest.raises(UprnTableError, match="no CSV in UTF-8"):
+        import_open_uprn(tmp_path / "open-uprn.csv", tmp_path / "uprn.table")
+
+
 @pytest.mark.parametrize("content", [b"", b"something else", b"UPRNTAB1half a record"])
 def test_what_is_no_table_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "uprn.table").write_bytes(content)
