@@ -169,11 +169,14 @@ class Running:
         events: list[dict[str, Any]] = answer.json()["events"]
         return events
 
-    async def event(self, case_id: str, type_: str, *, key: str = CAD_KEY) -> dict[str, Any]:
-        """The first event of a type, as soon as it is there."""
+    async def event(self, case_id: str, type_: str, *, key: str = CAD_KEY, **data: Any) -> dict[str, Any]:
+        """The first event of a type, with such data, as soon as it is there."""
 
         async def look() -> dict[str, Any] | None:
-            return next((event for event in await self.events(case_id, key=key) if event["type"] == type_), None)
+            told = [event for event in await self.events(case_id, key=key) if event["type"] == type_]
+            return next(
+                (event for event in told if all(event["data"].get(name) == value for name, value in data.items())), None
+            )
 
         return await until(look, f"{type_} of the case")
 

@@ -21,8 +21,15 @@ from cad_bridge.web.bars_addresses import HeadIsGet
 from cad_bridge.web.context import WebContext, context_of
 from cad_bridge.web.local import cases, discovery, events, referrals, requests, upkeep
 from cad_bridge.web.local import catalogue as services
-from cad_bridge.web.local.access import said_once
-from cad_bridge.web.problems import ProblemError, field_errors, invalid, no_database
+from cad_bridge.web.local.access import PREFIX, a_key_is_needed, caller_of, well_formed
+from cad_bridge.web.problems import (
+    PROBLEM_RESPONSES,
+    ProblemError,
+    field_errors,
+    invalid,
+    no_database,
+    unreadable,
+)
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +62,7 @@ def build(context: WebContext, receiver: Receiver) -> FastAPI:
     app.include_router(bars.router, include_in_schema=False)
     app.include_router(bars_reads.router, include_in_schema=False)
     for part in (requests, referrals, cases, events, discovery, services, upkeep):
-        app.include_router(part.router, prefix="/api/v1", dependencies=[Depends(said_once)])
+        app.include_router(part.router, prefix=PREFIX, dependencies=[Depends(well_formed)], responses=PROBLEM_RESPONSES)
     app.include_router(catalogue.router, include_in_schema=False)
     app.include_router(health.router, include_in_schema=False)
     board.mount(app, context)
@@ -105,26 +112,34 @@ def _too_large(request: Request) -> Response | None:
 
 async def _problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, ProblemError)
-    if error.status in {409, 422}:
+    if error.status in {409, 415, 422}:
         await _keep(request, error)
     return error.response()
 
 
 async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    problem = invalid(field_errors(error.errors()))
+    return await _refused(request, invalid(field_errors(error.errors())))
+
+
+async def _refused(request: Request, problem: ProblemError) -> Response:
+    """A body is read before anybody asks for a key: a stranger hears of the key alone, and leaves nothing behind."""
+    if request.url.path.startswith(f"{PREFIX}/") and await caller_of(request) is None:
+        return a_key_is_needed().response()
     await _keep(request, problem)
     return problem.response()
 
 
 async def _keep(request: Request, problem: ProblemError) -> None:
-    """A call that was refused for its content is kept for audit; its body goes nowhere else."""
-    context = context_of(request)
+    """A client's call that was refused for its content is kept for audit; its body goes nowhere else."""
+    context, caller = context_of(request), await caller_of(request)
+    if caller is None:
+        return
     await refusals.keep(
         context.database,
         id_=context.engine.new_id(),
         at=context.now(),
-        client=getattr(request.state, "client", ""),
+        client=caller.name,
         path=request.url.path,
         status=problem.status,
         body=await request.body(),
@@ -142,6 +157,8 @@ async def _http_error(request: Request, error: Exception) -> Response:
     fhir = _fhir_error(request, error.status_code)
     if fhir is not None:
         return fhir
+    if error.status_code == 400 and request.url.path.startswith(f"{PREFIX}/"):
+        return await _refused(request, unreadable())
     page = board.error_page(request.url.path, error.status_code)
     return page or ProblemError(error.status_code, str(error.detail)).response()
 

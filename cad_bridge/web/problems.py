@@ -71,7 +71,54 @@ def refused(error: RequestRefusedError) -> ProblemError:
 
 def field_errors(raw: Sequence[Any]) -> list[dict[str, Any]]:
     """Path and message of pydantic's errors. Inputs are left out: any value may be patient data."""
-    return [
-        {"path": ".".join(str(part) for part in item["loc"] if part != "body"), "message": str(item["msg"])}
-        for item in raw
-    ]
+    return [_field_error(item) for item in raw]
+
+
+def _field_error(item: Mapping[str, Any]) -> dict[str, Any]:
+    if item["type"] == "json_invalid":
+        message = f"is no JSON from character {item['loc'][-1]} on: {item['ctx']['error']}"
+        return {"path": "", "message": message}
+    path = ".".join(str(part) for part in item["loc"] if part != "body")
+    return {"path": path, "message": str(item["msg"]).removeprefix("Value error, ")}
+
+
+def unreadable() -> ProblemError:
+    """400: nothing can be said of any field."""
+    errors = [{"path": "", "message": "is no JSON in UTF-8, or is nested without end"}]
+    return ProblemError(HTTPStatus.BAD_REQUEST, "The body cannot be read", errors=errors)
+
+
+_PROBLEM_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "required": ["type", "title", "status"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "description": "What is wrong, by field; never a value.",
+            "items": {
+                "type": "object",
+                "required": ["path", "message"],
+                "properties": {"path": {"type": "string"}, "message": {"type": "string"}},
+            },
+        },
+    },
+}
+_TOLD = {
+    400: "The body cannot be read.",
+    401: "No valid key.",
+    403: "The client has no role for it.",
+    404: "There is no such thing, or it is none of the client's business.",
+    409: "It does not fit what is there already.",
+    415: "The body is not called JSON.",
+    422: "The request breaks a rule; every field that does is named.",
+    503: "The database does not answer; send it again.",
+}
+PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
+    status: {"description": what, "content": {"application/problem+json": {"schema": _PROBLEM_SCHEMA}}}
+    for status, what in _TOLD.items()
+}
+"""What any call of the local API may be answered with, for its description (RFC 9457)."""

@@ -158,13 +158,17 @@ def _update(turn: Turn) -> Outcome:
         pending_breach_at=None if earlier else command.breach_at,
     )
     armed = (Arm(kind=DeadlineKind.BREACH, due_at=command.breach_at),) if earlier else ()
+    moved = {"changed": ["breach_at"], "breach_at": case.breach_at, "by": command.by}
+    told = (Tell(type=EventType.CASE_UPDATED, data=moved),) if case.breach_at != held else ()
     facts = {"changed": list(command.changed), "breach_at": command.breach_at, "bundle": command.bundle}
-    return case, (*armed, Send(kind=MessageKind.UPDATE, facts=facts))
+    return case, (*told, *armed, Send(kind=MessageKind.UPDATE, facts=facts))
 
 
 def _update_confirmed(turn: Turn) -> Outcome:
     later = _later_time_taken(turn)
-    told = Tell(type=EventType.CASE_UPDATED, data={"changed": ["content"], "update": "taken", "breach_at": later})
+    changed = ["content"] if later is None else ["content", "breach_at"]
+    data = {"changed": changed, "update": "taken", "breach_at": later or turn.after.breach_at}
+    told = Tell(type=EventType.CASE_UPDATED, data=data)
     if later is None:
         return turn.after, (told,)
     case = turn.after.evolve(breach_at=later, pending_breach_at=None)

@@ -45,8 +45,10 @@ async def test_an_update_is_sent_after_reading_the_request_back_and_its_outcome_
         answer = await running.api("POST", f"/cases/{case['id']}/update", json=changed)
         assert answer.status_code == 202, answer.text
         assert answer.json()["breach_at"] == earlier.isoformat()
-        told = await running.event(case["id"], "case.updated")
-        assert told["data"]["update"] == "taken"
+        at_once = await running.event(case["id"], "case.updated")
+        assert (at_once["data"]["changed"], at_once["data"]["breach_at"]) == (["breach_at"], earlier.isoformat())
+        taken = await running.event(case["id"], "case.updated", update="taken")
+        assert taken["data"]["breach_at"] == earlier.isoformat()
         assert [method for method, _ in _requests_seen(running)][-2:] == ["GET", "POST"]
 
 

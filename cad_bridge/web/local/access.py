@@ -18,6 +18,7 @@ from cad_bridge.store.rows import StoredCase
 from cad_bridge.web.context import Client, WebContext, context_of
 from cad_bridge.web.problems import ProblemError, invalid, not_found
 
+PREFIX = "/api/v1"
 _bearer = HTTPBearer(auto_error=False, description="An API key of a configured client.")
 
 
@@ -25,31 +26,64 @@ def client_of(
     request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 ) -> Client:
     """The client whose key was given. Raises a 401 problem, or 422 for a query that holds a NUL."""
-    given = sha256((credentials.credentials if credentials else "").encode()).hexdigest()
+    client = client_with(request, credentials.credentials if credentials else "")
+    if client is None:
+        raise a_key_is_needed()
+    if "\0" in unquote(request.url.query):
+        raise invalid([{"path": "query", "message": "must hold no control character"}])
+    return client
+
+
+def client_with(request: Request, key: str) -> Client | None:
+    """The client that has such a key."""
+    given = sha256(key.encode()).hexdigest()
     for digest, client in context_of(request).clients.items():
         if hmac.compare_digest(digest, given):
-            request.state.client = client.name
-            if "\0" in unquote(request.url.query):
-                raise invalid([{"path": "query", "message": "must hold no control character"}])
             return client
-    raise ProblemError(401, "A valid API key is needed")
+    return None
+
+
+async def caller_of(request: Request) -> Client | None:
+    """Who calls the local API, before any route has asked; None for strangers and for all other addresses."""
+    if not request.url.path.startswith(f"{PREFIX}/"):
+        return None
+    given = await _bearer(request)
+    return client_with(request, given.credentials if given else "")
+
+
+def a_key_is_needed() -> ProblemError:
+    """401."""
+    return ProblemError(401, "A valid API key is needed")
 
 
 Caller = Annotated[Client, Depends(client_of)]
 Context = Annotated[WebContext, Depends(context_of)]
 
 
-async def said_once(request: Request, client: Caller) -> None:
-    """Every name in the query, and in each object of a JSON body, stands there once.
+async def well_formed(request: Request, client: Caller) -> None:
+    """A body is called JSON, and every name in the query, and in each object of the body, stands there once.
 
-    Readers keep the last of two and say nothing of the other, which may be the right one. Raises a 422 problem.
+    Readers keep the last of two and say nothing of the other, which may be the right one. Raises a 415 or 422 problem.
     """
     del client  # asked for first: a stranger is told nothing
+    if await request.body() and not _is_json(request.headers.get("content-type", "")):
+        raise ProblemError(
+            415, "The body is not called JSON", errors=[{"path": "header.content-type", "message": f"must be {JSON}"}]
+        )
     names = [name for name, _ in request.query_params.multi_items()]
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise invalid([{"path": f"query.{name}", "message": "is there more than once"} for name in repeated])
     if await _repeats_a_name(request):
         raise invalid([{"path": "", "message": "an object of the body says a name more than once"}])
+
+
+JSON = "application/json"
+
+
+def _is_json(media_type: str) -> bool:
+    """Some clients call every body a form, unless they are told: its content would be read as nothing."""
+    plain = media_type.partition(";")[0].strip().lower()
+    return plain == JSON or (plain.startswith("application/") and plain.endswith("+json"))
 
 
 async def _repeats_a_name(request: Request) -> bool:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query
-from pydantic import AfterValidator, AwareDatetime, Field, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from cad_bridge.engine.corrections import CORRECTABLE
 from cad_bridge.engine.requests import RequestRefusedError
@@ -19,10 +19,11 @@ from cad_bridge.web.context import Client
 from cad_bridge.web.local import ready_responses
 from cad_bridge.web.local.access import Actor, Cad, Clinician, Context, Reader, visible_case
 from cad_bridge.web.local.acting import ActBody, act, clinician, who
+from cad_bridge.web.local.questions import CaseQuestion
 from cad_bridge.web.local.views import case_view, message_view
 from cad_bridge.web.problems import invalid, not_found, refused
 from cad_bridge.workflow import commands
-from cad_bridge.workflow.vocabulary import Priority, Side
+from cad_bridge.workflow.vocabulary import Priority
 
 router = APIRouter(tags=["cases"])
 # Before their twins for plain JSON, which would take any body.
@@ -92,16 +93,17 @@ class HubReview(ActBody):
     """What the EOC clinical hub decides about a final response: as it is, or amended."""
 
     dispatch_required: bool
-    arp: str | None = Field(default=None, pattern=r"^(C[1-5]|C4T)$")
+    arp: str | None = Field(default=None, pattern=r"^(C[1-5]|C4T)$", validate_default=True)
     """The ARP category that the hub decides on; needed where a response is wanted."""
     amended: bool = False
     note: str | None = Field(default=None, min_length=1, max_length=4000)
 
-    @model_validator(mode="after")
-    def _complete(self) -> HubReview:
-        if self.dispatch_required and self.arp is None:
-            raise ValueError("arp is needed where an ambulance is to go")
-        return self
+    @field_validator("arp")
+    @classmethod
+    def _complete(cls, arp: str | None, info: ValidationInfo) -> str | None:
+        if arp is None and info.data.get("dispatch_required"):
+            raise ValueError("is needed where an ambulance is to go")
+        return arp
 
 
 class Acknowledgement(ActBody):
@@ -113,25 +115,16 @@ def _taking(kind: type[commands.Accept | commands.Start], body: ClinicalAct | No
 
 
 @router.get("/cases")
-async def list_cases(
-    context: Context,
-    client: Reader,
-    state: str | None = None,
-    use_case: str | None = None,
-    side: Side | None = None,
-    due_before: AwareDatetime | None = None,
-    q: Annotated[str | None, Query(max_length=200, description="A case number or part of one.")] = None,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 200,
-) -> dict[str, Any]:
-    """Cases of the client's services by time to breach."""
+async def list_cases(asked: Annotated[CaseQuestion, Query()], context: Context, client: Reader) -> dict[str, Any]:
+    """Cases of the client's services by time to breach. A filter that is left out or empty does not narrow it down."""
     wanted = CaseFilter(
         services=client.services,
-        state=state,
-        use_case=use_case,
-        side=side.value if side else None,
-        due_before=due_before,
-        q=q,
-        limit=limit,
+        state=asked.state,
+        use_case=asked.use_case.value if asked.use_case else None,
+        side=asked.side.value if asked.side else None,
+        due_before=asked.due_before,
+        q=asked.q,
+        limit=asked.limit,
     )
     return {"cases": [case_view(stored) for stored in await queries.list_cases(context.database, wanted)]}
 

@@ -17,8 +17,9 @@ from cad_bridge.store import claims, queries
 from cad_bridge.store.rows import Subscription
 from cad_bridge.web.context import WebContext
 from cad_bridge.web.local.access import Context, Reader
+from cad_bridge.web.local.questions import Cursor, EventQuestion, StreamQuestion
 from cad_bridge.web.local.views import subscription_view
-from cad_bridge.web.problems import invalid, not_found
+from cad_bridge.web.problems import not_found
 
 router = APIRouter(tags=["events"])
 
@@ -28,37 +29,24 @@ POLL_SECONDS = 1.0
 
 
 @router.get("/events")
-async def events(
-    context: Context,
-    client: Reader,
-    after: str | None = None,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-) -> dict[str, Any]:
+async def events(asked: Annotated[EventQuestion, Query()], context: Context, client: Reader) -> dict[str, Any]:
     """Events behind a cursor. Pass `next` back as `after`: nothing is skipped and nothing comes twice."""
-    cursor = _cursor(after)
-    found = await queries.events_after(context.database, cursor, limit=limit, services=client.services)
+    cursor = int(asked.after or 0)
+    found = await queries.events_after(context.database, cursor, limit=asked.limit, services=client.services)
     following = str(found[-1].cursor) if found else str(cursor)
     return {"events": [event.as_contract() for event in found], "next": following}
-
-
-def _cursor(text: str | None) -> int:
-    if text is None:
-        return 0
-    if not text.isascii() or not text.isdigit() or len(text) > 18:
-        raise invalid([{"path": "after", "message": "is not a cursor that this service gave out"}])
-    return int(text)
 
 
 @router.get("/events/stream")
 async def stream(
     request: Request,
+    asked: Annotated[StreamQuestion, Query()],
     context: Context,
     client: Reader,
-    after: str | None = None,
-    last_event_id: Annotated[str | None, Header()] = None,
+    last_event_id: Annotated[Cursor | None, Header()] = None,
 ) -> EventSourceResponse:
     """The same events as server-sent events; resumes behind Last-Event-ID."""
-    cursor = _cursor(last_event_id if last_event_id is not None else after)
+    cursor = int(last_event_id if last_event_id is not None else asked.after or 0)
     return EventSourceResponse(_follow(request, context, client.services, cursor), ping=10)
 
 
@@ -98,7 +86,7 @@ class NewSubscription(BaseModel):
     """Made by the service where it is left out; shown in this answer and never again."""
     tier: int = Field(default=0, ge=0, le=9)
     """0: all events. 1 and up: only escalations that nobody has acknowledged and that were repeated so often."""
-    after: str | None = None
+    after: Cursor | None = None
     """Begin behind this cursor; left out: with what happens from now on."""
 
 
@@ -106,7 +94,7 @@ class NewSubscription(BaseModel):
 async def subscribe(body: NewSubscription, context: Context, client: Reader) -> dict[str, Any]:
     """Have events posted to a URL."""
     secret = body.secret or token_urlsafe(32)
-    start = _cursor(body.after) if body.after is not None else await queries.last_cursor(context.database)
+    start = int(body.after) if body.after is not None else await queries.last_cursor(context.database)
     subscription = Subscription(
         id=context.engine.new_id(),
         client=client.name,
