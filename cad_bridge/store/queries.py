@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, func, nulls_last, or_, select, text
+from sqlalchemy import ColumnElement, Select, and_, case, func, nulls_last, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cad_bridge.store import tables
@@ -257,17 +257,14 @@ async def responder_cases(
         CASES.c.local_service == local_service,
         CASES.c.remote_service == remote_service,
     )
+    by_id = CASES.c.service_request_id == service_request_id
     by_url = CASES.c.service_request_full_url == full_url
-    for condition in (
-        CASES.c.service_request_id == service_request_id,
-        and_(CASES.c.correlation_id == correlation_id, by_url),
-        by_url,
-    ):
-        query = select(CASES).where(scope, condition).order_by(CASES.c.created_at.desc())
-        found = [stored_case(row) for row in await connection.execute(query)]
-        if found:
-            return found
-    return []
+    kind = case((by_id, 1), (CASES.c.correlation_id == correlation_id, 2), else_=3)
+    place = func.rank().over(order_by=kind).label("place")
+    matches = select(CASES.c.id, place).where(scope, or_(by_id, by_url)).subquery()
+    best = select(matches.c.id).where(matches.c.place == 1)
+    query = select(CASES).where(CASES.c.id.in_(best)).order_by(CASES.c.created_at.desc())
+    return [stored_case(row) for row in await connection.execute(query)]
 
 
 async def case_of_service_request(engine: AsyncEngine, service_request_id: str) -> StoredCase | None:

@@ -52,6 +52,9 @@ class CaseRow(SQLModel, table=True):
         Index("ix_cases_correlation_id", "correlation_id"),
         Index("ix_cases_case_number", "case_number"),
         Index("ix_cases_journey_id", "journey_id"),
+        Index("ix_cases_service_request_id", "service_request_id"),
+        Index("ix_cases_service_request_full_url", "service_request_full_url"),
+        Index("ix_cases_request_bundle_id", "request_bundle_id"),
     )
 
     id: UUID = Field(primary_key=True)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import fields, replace
 from datetime import datetime, timedelta
+from functools import cache
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Table, bindparam, insert, text, update
+from sqlalchemy import Insert, Table, Update, bindparam, insert, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cad_bridge.store.bulk import column_list, insert_rows, unpacked, update_rows
@@ -202,7 +203,7 @@ class Writes:
 
     async def _insert_bytes(self, connection: AsyncConnection, table: Table, what: str) -> None:
         if rows := self._rows(what):
-            await connection.execute(insert(table), rows)
+            await connection.execute(_insert_statement(table), rows)
 
     async def _flush_outbox(self, connection: AsyncConnection) -> None:
         if rows := self._rows("outbox"):
@@ -219,8 +220,18 @@ class Writes:
 
 
 async def _update_messages(connection: AsyncConnection, rows: list[dict[str, Any]]) -> None:
-    values: dict[str, Any] = {name: bindparam(name) for name in rows[0] if name != "b_id"}
-    await connection.execute(update(MESSAGES).where(MESSAGES.c.id == bindparam("b_id")).values(values), rows)
+    await connection.execute(_update_statement(tuple(name for name in rows[0] if name != "b_id")), rows)
+
+
+@cache
+def _insert_statement(table: Table) -> Insert:
+    return insert(table)
+
+
+@cache
+def _update_statement(names: tuple[str, ...]) -> Update:
+    values: dict[str, Any] = {name: bindparam(name) for name in names}
+    return update(MESSAGES).where(MESSAGES.c.id == bindparam("b_id")).values(values)
 
 
 # The f-strings below are put together from names of ours, never from values.
