@@ -219,8 +219,15 @@ class ConfigFile(_Section):
     @model_validator(mode="after")
     def _consistent(self) -> ConfigFile:
         ids = [canonical(section.id) for section in self.service]
-        if len(set(ids)) != len(ids):
-            raise ValueError("two [[service]] sections have the same id")
+        for what, values in (
+            ("[[service]] sections have the same id", ids),
+            ("[[remote]] sections have the same id", [canonical(section.id) for section in self.remote]),
+            ("[[client]] sections have the same key_sha256", [section.key_sha256 for section in self.client]),
+            ("[[client]] sections have the same name", [section.name for section in self.client]),
+            ("[[user]] sections have the same username", [section.username for section in self.user]),
+        ):
+            if len(set(values)) != len(values):
+                raise ValueError(f"two {what}")
         for granted in [*(c.services for c in self.client), *(u.services for u in self.user)]:
             strangers = set(granted) - set(ids)
             if strangers:

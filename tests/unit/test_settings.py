@@ -44,6 +44,14 @@ def test_policy_times_that_are_not_set_keep_their_defaults(tmp_path: Path) -> No
     assert policy.breach_time(Priority.C4) is None
 
 
+REMOTE = '[[remote]]\nid = "x|2"\nname = "CAS"\n'
+CLIENT = f'[[client]]\nname = "{{name}}"\nkey_sha256 = "{"0" * 64}"\nservices = ["x|1"]\nroles = ["cad"]\n'
+USER = (
+    '[[user]]\nusername = "dot"\nname = "Dot"\npassword_hash = "$argon2id$x"\nservices = ["x|1"]\n'
+    'roles = ["dispatcher"]\n'
+)
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -51,6 +59,10 @@ def test_policy_times_that_are_not_set_keep_their_defaults(tmp_path: Path) -> No
         (SERVICE + "failsafe = false\n", "failsafe"),
         (SERVICE + "[service.policy]\ndispatch_minutes = { C9 = 1 }\n", "C9"),
         (SERVICE + SERVICE, "same id"),
+        (REMOTE + REMOTE, r"\[\[remote\]\] sections have the same id"),
+        (CLIENT.format(name="a") + CLIENT.format(name="b"), "same key_sha256"),
+        (CLIENT.format(name="a") + CLIENT.format(name="a").replace("0", "1"), "same name"),
+        (USER + USER, "same username"),
         ("not toml", "not TOML"),
     ],
 )
