@@ -43,14 +43,17 @@ class PolicySection(_Section):
     dispatch_minutes: dict[str, Minutes] = {}
     intake_minutes: dict[str, Minutes] = {}
     breach_minutes: dict[str, Minutes] = {}
+    validated: list[str] = []
     review_seconds: float = Field(default=300, gt=0, le=3600)
     answer_minutes: dict[str, Minutes] = {}
     status_minutes: dict[str, Minutes] = {}
     allocated_status_minutes: Minutes = 240
 
-    @field_validator("dispatch_minutes", "intake_minutes", "breach_minutes", "answer_minutes", "status_minutes")
+    @field_validator(
+        "dispatch_minutes", "intake_minutes", "breach_minutes", "answer_minutes", "status_minutes", "validated"
+    )
     @classmethod
-    def _known_priorities(cls, value: dict[str, float]) -> dict[str, float]:
+    def _known_priorities(cls, value: dict[str, float] | list[str]) -> dict[str, float] | list[str]:
         unknown = set(value) - {"C1", "C2", "C3", "C4", "C4T", "C5"}
         if unknown:
             raise ValueError(f"unknown priority {sorted(unknown)}; use C1, C2, C3, C4, C4T, C5")
@@ -65,6 +68,7 @@ class PolicySection(_Section):
             dispatch_within=dict(default.dispatch_within) | _minutes(self.dispatch_minutes),
             review_within=timedelta(seconds=self.review_seconds),
             breach_within=_minutes(self.breach_minutes),
+            validated=frozenset(self.validated),
             intake_within=dict(default.intake_within) | _minutes(self.intake_minutes),
             answer_within=dict(default.answer_within) | _minutes(self.answer_minutes),
             status_within=dict(default.status_within) | _minutes(self.status_minutes),

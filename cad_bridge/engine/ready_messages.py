@@ -19,6 +19,7 @@ from cad_bridge.engine.requests import (
     Opening,
     RequestRefusedError,
     open_case,
+    require_category,
     require_receiver,
     sender_of,
 )
@@ -40,6 +41,7 @@ from cad_bridge.workflow.vocabulary import Priority, UseCase
 _NEW, _UPDATE = frozenset({"DT-02"}), frozenset({"DT-04"})
 _HEADER = "Bundle.entry.resource.ofType(MessageHeader)"
 _REQUEST = "Bundle.entry.resource.ofType(ServiceRequest)"
+_OUTCOME = "Bundle.entry.resource.ofType(CarePlan).activity.outcomeCodeableConcept"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +163,7 @@ def _opening(engine: Engine, message: ReadyMessage) -> Opening:
     content = as_request(message, breach_at=call_back_time(message, engine))
     service = sender_of(engine, content)
     require_receiver(content.receiver, service)
+    require_category(message.facts.arp, service, path=_OUTCOME)
     return Opening(
         content=content, service=service, facts={"bundle": message.raw}, shape=lambda stored: shaped(stored, message)
     )

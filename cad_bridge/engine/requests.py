@@ -89,6 +89,7 @@ async def open_request(engine: Engine, content: Request, *, by: str, key: Idempo
         if not UseCase(content.use_case).is_validation:
             raise RequestRefusedError(FieldProblem("use_case", "must be a4t1, a4t2 or a4t3 for a validation request"))
         require_receiver(content.receiver, service)
+        require_category(content.triage.arp, service, path="triage.arp")
         return Opening(content=_with_breach_time(content, service, engine.now()), service=service)
 
     return await open_case(engine, prepare, by=by, key=key)
@@ -164,6 +165,12 @@ def require_receiver(receiver: str | None, service: LocalService) -> None:
     """A request goes to a service, and to another one. Raises RequestRefusedError."""
     if receiver is None or canonical(receiver) == service.id:
         raise RequestRefusedError(FieldProblem("receiver", "must name another service"))
+
+
+def require_category(arp: str | None, service: LocalService, *, path: str) -> None:
+    """A case that local rules send straight to dispatch does not wait for a validation. Raises RequestRefusedError."""
+    if not service.policy.may_be_validated(Priority.parse(arp)):
+        raise RequestRefusedError(FieldProblem(path, "is not a category that this service has validated"))
 
 
 def _with_breach_time(content: Request, service: LocalService, now: datetime) -> Request:

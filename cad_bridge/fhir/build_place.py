@@ -36,9 +36,11 @@ def _extension_parts(location: Location) -> list[Json]:
 
 
 def _address(location: Location) -> Json:
+    composed = None if location.text else _in_one_line(location)
     return filled(
         {
-            "text": location.text,
+            "id": codes.COMPOSED if composed else None,
+            "text": location.text or composed,
             "line": list(location.lines),
             "city": location.city,
             "district": location.district,
@@ -46,6 +48,14 @@ def _address(location: Location) -> Json:
             "country": location.country,
         }
     )
+
+
+def _in_one_line(location: Location) -> str | None:
+    """What the CAD gave in parts, in the order of an address label (APP-COM-12); None where there is no street."""
+    if not location.lines:
+        return None
+    parts = (location.name, *location.lines, location.city, location.district, location.postcode, location.country)
+    return ", ".join(part for part in parts if part)
 
 
 def _position(location: Location) -> Json | None:

@@ -29,7 +29,7 @@ def read_location(node: Node, *, default_type: str, status: str | None = None) -
         return None
     position = node.child("position")
     fields = {
-        **address_parts(node.child("address")),
+        **_address(node.child("address")),
         **_extension_parts(node),
         **_type(node, default_type),
         "status": status,
@@ -52,6 +52,12 @@ def coordinate_readings(location: Location | None) -> CoordinateReadings | None:
     if position is None or position.is_in_the_uk or not position.swapped.is_in_the_uk:
         return None
     return CoordinateReadings(as_sent=position, swapped=position.swapped)
+
+
+def _address(node: Node) -> dict[str, object]:
+    """Without a text that only repeats the parts, by the mark that our own messages set (APP-COM-12)."""
+    parts = address_parts(node)
+    return parts | ({"text": None} if node.child("id").word == codes.COMPOSED else {})
 
 
 def _type(node: Node, default_type: str) -> dict[str, str | None]:

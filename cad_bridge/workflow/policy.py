@@ -31,12 +31,19 @@ class Policy:
     breach_within: Mapping[str, timedelta] = field(default_factory=dict)
     """Breach time counted from the request, by ARP category, where the CAD gives none; empty: it has to give one."""
 
+    validated: frozenset[str] = frozenset()
+    """ARP categories whose cases may be sent for validation; empty: whatever the CAD chooses (APP4-VR-10)."""
+
     answer_within: Mapping[str, timedelta] = field(default_factory=lambda: _minutes(C1=1, C2=2, C3=10, C4=15, C4T=15))
     """From the acknowledgement of a call assist or mutual aid request until the lack of an answer is escalated."""
     status_within: Mapping[str, timedelta] = field(default_factory=lambda: _minutes(C1=5, C2=15, C3=60, C4=90, C4T=90))
     """From the last news of a referral that waits for a resource until the silence is escalated, by ARP category."""
     allocated_status_within: timedelta = timedelta(hours=4)
     """The same, once a resource is allocated."""
+
+    def may_be_validated(self, arp: Priority | None) -> bool:
+        """Whether local rules let a case of that priority wait for a validation; never an unknown one, if there are."""
+        return not self.validated or (arp is not None and arp.category in self.validated)
 
     def breach_time(self, arp: Priority | None) -> timedelta | None:
         """The default time to breach for a priority; None where there is none."""

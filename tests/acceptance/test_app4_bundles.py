@@ -13,7 +13,7 @@ import pytest
 from cad_bridge.sandbox import validation_requests as raw
 from cad_bridge.sandbox.identity import ServiceIdentity
 from cad_bridge.sandbox.synthetic import PEOPLE
-from tests.service import CLINICIAN_KEY, EOC, Running, request_body
+from tests.service import CLINICIAN_KEY, EOC, Running, configuration, request_body
 from tests.two_sites import ANSWERED_BY, CAS, TwoSites, two_sites
 
 OUR_CAD = ServiceIdentity(EOC, "RX8", "Test Ambulance EOC")
@@ -154,6 +154,21 @@ async def test_what_a_receiver_would_refuse_is_refused_with_its_path(
         assert answer.headers["content-type"] == "application/problem+json"
         assert any(path in error["path"] for error in answer.json()["errors"]), answer.text
         assert "Secretly" not in answer.text
+        assert (await sites.ast.api("GET", "/cases")).json()["cases"] == []
+
+
+@pytest.mark.req("APP4-VR-10")
+async def test_what_local_rules_send_straight_to_dispatch_is_not_sent_for_validation(
+    database_url: str, second_database_url: str
+) -> None:
+    service = [item.model_dump(mode="json") for item in configuration(base_url="http://x").service]
+    service[0]["policy"] = {"validated": ["C4"]}
+    async with two_sites(database_url, second_database_url, service=service) as sites:
+        plain = await sites.ast.api("POST", "/validation-requests", json=request_body(receiver=CAS))
+        ready = await post(sites.ast, message())
+        for answer, path in ((plain, "triage.arp"), (ready, "CarePlan")):
+            assert answer.status_code == 422, answer.text
+            assert path in answer.json()["errors"][0]["path"]
         assert (await sites.ast.api("GET", "/cases")).json()["cases"] == []
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from typing import Any
+
+import pytest
 
 from tests.acceptance.test_app4_upgrade import PRACTITIONER, outcome
 from tests.service import CLINICIAN_KEY, request_body, until
@@ -44,6 +48,7 @@ async def test_every_outcome_and_reason_is_taken_by_a_strict_service(
         assert await _escalations(sites) == {"rejected"}
 
 
+@pytest.mark.req("APP-COM-33", "APP4-VR-08", "APP4-VS-30")
 async def test_statements_are_taken_back_and_made_again_between_strict_services(
     database_url: str, second_database_url: str
 ) -> None:
@@ -56,12 +61,41 @@ async def test_statements_are_taken_back_and_made_again_between_strict_services(
         first = await _update(sites, asked, body | {"flags": FLAGS[1:], "chief_concern": None, "acuity": "High"})
         assert [flag["category"] for flag in first["content"]["flags"]] == ["RA"]
         assert "chief_concern" not in first["content"]
-        held = await _update(sites, asked, body | {"flags": FLAGS, "acuity": "High"})
+        assert first["content"]["scene_safety"] == {"status": "safe", "reasons": []}
+        unsafe = {"status": "unsafe", "reasons": ["Dog"]}
+        triage = body["triage"] | {"summary": "Palpitations, dizzy now."}
+        again = body | {"flags": FLAGS, "acuity": "High", "scene_safety": unsafe, "triage": triage}
+        held = await _update(sites, asked, again)
+        assert held["content"]["scene_safety"] == unsafe
         assert [flag["category"] for flag in held["content"]["flags"]] == ["SG", "RA"]
         assert held["content"]["chief_concern"] == "Palpitations"
         await sites.answer(held, "complete", outcome(flags=FLAGS[:1]))
         done = await sites.ast.state(asked["id"], "completed")
         assert [flag["category"] for flag in done["outcome"]["flags"]] == ["SG"]
+        # The case shows the final triage; the audit has each that was made.
+        assert done["outcome"]["summary"] == "Advice given."
+        assert await _summaries(sites, asked) == [
+            ["Palpitations since morning, breathless on stairs."],
+            ["Palpitations since morning, breathless on stairs."],
+            ["Palpitations, dizzy now."],
+            ["Advice given."],
+        ]
+
+
+async def _summaries(sites: TwoSites, asked: dict[str, Any]) -> list[list[str]]:
+    """What each message that holds a triage says of it, in the order of the messages."""
+    messages = (await sites.ast.api("GET", f"/cases/{asked['id']}/messages")).json()["messages"]
+    bundles = [json.loads(base64.b64decode(message["body_base64"])) for message in messages]
+    plans = [
+        entry["resource"]
+        for bundle in bundles
+        for entry in bundle["entry"]
+        if entry["resource"]["resourceType"] == "CarePlan"
+    ]
+    return [
+        [concept["text"] for concept in plan["activity"][0]["outcomeCodeableConcept"] if "text" in concept]
+        for plan in plans
+    ]
 
 
 async def _update(sites: TwoSites, asked: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import pytest
 
 from cad_bridge.cli.serving import database
 from cad_bridge.settings import ConfigFile, ConfigurationError, Settings, load_config, load_settings
+from cad_bridge.workflow.policy import Policy
 from cad_bridge.workflow.vocabulary import Priority, Side, UseCase
 
 SERVICE = """
@@ -52,12 +53,22 @@ USER = (
 )
 
 
+@pytest.mark.req("APP4-VR-10")
+def test_local_rules_say_which_categories_may_wait_for_a_validation(tmp_path: Path) -> None:
+    text = SERVICE + '[service.policy]\nvalidated = ["C3", "C4"]\n'
+    policy = next(iter(load_config(_file(tmp_path, text)).site().services.values())).policy
+    asked = (Priority.C1, Priority.C2, Priority.C3, Priority.HCP4, Priority.C4T, None)
+    assert [policy.may_be_validated(arp) for arp in asked] == [False, False, True, True, False, False]
+    assert Policy().may_be_validated(None), "without rules it is what the CAD chooses"
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
         ("[[service]]\nnonsense = 1\n", "nonsense"),
         (SERVICE + "failsafe = false\n", "failsafe"),
         (SERVICE + "[service.policy]\ndispatch_minutes = { C9 = 1 }\n", "C9"),
+        (SERVICE + '[service.policy]\nvalidated = ["C3", "C9"]\n', "C9"),
         (SERVICE + SERVICE, "same id"),
         (REMOTE + REMOTE, r"\[\[remote\]\] sections have the same id"),
         (CLIENT.format(name="a") + CLIENT.format(name="b"), "same key_sha256"),

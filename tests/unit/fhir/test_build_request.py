@@ -56,6 +56,37 @@ def test_what_makes_a_message_a_new_validation_request() -> None:
     assert (only(MESSAGE, "CarePlan")["status"], only(MESSAGE, "CarePlan")["intent"]) == ("active", "plan")
 
 
+PROPERTY = {
+    "status": "confirmed",
+    "uprn": "72000001",
+    "name": "Test House",
+    "lines": ["Flat 2", "1 Test Street"],
+    "city": "Testville",
+    "postcode": "ZZ99 3VZ",
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "sent"),
+    [
+        (None, "Test House, Flat 2, 1 Test Street, Testville, ZZ99 3VZ"),
+        ("Behind the church", "Behind the church"),
+    ],
+)
+@pytest.mark.req("APP-COM-12")
+def test_a_property_has_its_address_in_lines_and_in_one_text_with_its_name(text: str | None, sent: str) -> None:
+    content = plain_request(incident_location=PROPERTY | {"text": text})
+    message = built(content)
+    location = only(message, "Location")
+    assert location["name"] == "Test House"
+    assert location["address"]["line"] == ["Flat 2", "1 Test Street"]
+    assert location["address"]["text"] == sent
+    received, _ = read_request(message)
+    # What the CAD did not say is not laid into its mouth on the other side.
+    assert received.incident_location == content.incident_location
+    assert check_structure(orjson.dumps(message)).issues == ()
+
+
 @pytest.mark.parametrize("use_case", ["a4t1", "a4t2", "a4t3"])
 @pytest.mark.req("APP4-VR-01")
 def test_every_validation_use_case_can_be_sent(use_case: str) -> None:

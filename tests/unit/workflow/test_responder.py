@@ -73,7 +73,7 @@ def test_a_cas_tells_the_requester_when_the_consultation_starts(state: str) -> N
 
 
 @pytest.mark.parametrize("state", OPEN)
-@pytest.mark.req("APP4-VS-06")
+@pytest.mark.req("APP4-VS-06", "APP4-VR-20")
 def test_a_rejection_carries_its_reason_from_any_open_state(state: str) -> None:
     decision = _decide(commands.Reject(reason_code="FC", reason_text="No answer"), state=state)
     assert decision.case.state == "rejected"
