@@ -224,6 +224,7 @@ async def test_every_address_and_every_method_has_an_answer_in_fhir(running: Run
         assert _fault(await _call(running, method, path)) == (501, "REC_NOT_IMPLEMENTED", "not-supported")
 
 
+@pytest.mark.req("CORE-HDR-16", "CORE-HDR-21")
 async def test_head_is_get_without_a_body_and_a_slash_at_the_end_changes_nothing(running: Running) -> None:
     head = await _call(running, "HEAD", "/metadata")
     assert (head.status_code, head.content) == (200, b"")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 import json
 from collections.abc import AsyncIterator
@@ -125,7 +126,7 @@ async def test_what_is_held_has_the_time_of_the_update(running: Running) -> None
     assert (await _held(running))["meta"]["lastUpdated"] == "2026-11-21T10:00:00.1234567+00:00"
 
 
-@pytest.mark.req("CORE-UPD-05", "CORE-UPD-06", "CORE-ERR-PM-05")
+@pytest.mark.req("CORE-UPD-06")
 @pytest.mark.parametrize("ended_by", ["reject", "complete"])
 async def test_an_update_that_collides_with_what_was_decided_here_changes_nothing(
     running: Running, ended_by: str
@@ -155,7 +156,7 @@ async def test_an_update_that_collides_with_what_was_decided_here_changes_nothin
     assert (await _held(running), await running.case(case["id"], key=CLINICIAN_KEY)) == before
 
 
-@pytest.mark.req("CORE-WF-05", "CORE-WF-03")
+@pytest.mark.req("CORE-WF-05", "CORE-WF-03", "CORE-MH-08")
 async def test_a_case_is_requested_anew_after_it_was_revoked(running: Running) -> None:
     talk = Conversation(running)
     known, answer = await talk.open()
@@ -240,8 +241,7 @@ async def _correct(running: Running, case_id: str, *parts: str) -> None:
     assert (answer.status_code, answer.json()["corrected"]) == (200, sorted(parts)), answer.text
 
 
-@pytest.mark.req("CORE-UPD-05", "CORE-UPD-06", "CORE-UPD-07")
-@pytest.mark.req("CORE-ERR-PM-05")
+@pytest.mark.req("CORE-UPD-05", "CORE-UPD-07", "CORE-ERR-PM-05")
 async def test_an_update_of_what_was_corrected_here_is_refused_as_a_whole(running: Running) -> None:
     talk = Conversation(running)
     known, answer = await talk.open()
@@ -271,7 +271,6 @@ async def test_an_update_of_what_was_corrected_here_is_refused_as_a_whole(runnin
     assert (await running.case(case["id"], key=CLINICIAN_KEY))["content"] != case["content"]
 
 
-@pytest.mark.req("CORE-UPD-05")
 async def test_an_update_of_other_parts_than_the_corrected_ones_is_taken(running: Running) -> None:
     talk = Conversation(running)
     known, answer = await talk.open()
@@ -299,3 +298,17 @@ async def test_a_final_that_names_the_interim_belongs_to_the_case_of_both(runnin
     assert (await cas.post(final)).status_code == 200
     assert (await running.case(case["id"]))["state"] == "completed"
     assert (await running.case(other["id"]))["state"] == "sent"
+
+
+@pytest.mark.req("CORE-MH-06", "CORE-HDR-10")
+async def test_who_sent_a_request_is_kept_for_the_answer_and_the_audit(running: Running) -> None:
+    """Where no response is expected as well: the sender stands with every message and its headers."""
+    bundle = messages.validation_request(destination=OUR_CAS)
+    software = {"resourceType": "Device", "deviceName": {"name": "EOC CAD"}, "version": {"value": "1.2"}}
+    given = {"NHSD-Requesting-Software": base64.b64encode(json.dumps(software).encode()).decode()}
+    assert (await running.post_message(bundle, headers=given)).status_code == 200
+    source = _resources(bundle, "MessageHeader")[0]["source"]["endpoint"]
+    async with running.service.engine.database.connect() as connection:
+        (kept,) = (await connection.execute(text("SELECT remote_service, headers FROM messages"))).all()
+    assert kept.remote_service == source == (await _cases(running))[0]["sender"]
+    assert kept.headers["nhsd-requesting-software"] == given["NHSD-Requesting-Software"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 from uuid import UUID
@@ -51,6 +52,52 @@ def _resource(bundle: dict[str, Any], kind: str) -> dict[str, Any]:
 async def _delivered(running: Running) -> dict[str, Any]:
     case = await running.open_case()
     return await running.state(case["id"], "pending")
+
+
+def _decoded(entry: JournalEntry, name: str) -> dict[str, Any]:
+    decoded: dict[str, Any] = json.loads(base64.b64decode(entry.request_headers[name], validate=True))
+    return decoded
+
+
+@pytest.mark.req("CORE-HDR-04", "CORE-TI-01", "CORE-HDR-13")
+async def test_every_call_has_both_ids_and_names_the_version_of_core(database_url: str) -> None:
+    async with with_sandbox(database_url, cas=SILENT) as running:
+        cases = [await _delivered(running) for _ in range(2)]
+        seen = _journal(running)
+        assert {entry.method for entry in seen} == {"GET", "POST"}
+        for entry in seen:
+            assert all(str(UUID(id_)) == id_ for id_ in _ids(entry))
+            assert entry.request_headers["accept"] == "application/fhir+json; version=1.1.0"
+            answered = {name.lower(): value for name, value in entry.response_headers.items()}
+            assert (answered["x-request-id"], answered["x-correlation-id"]) == _ids(entry)
+        assert len({_ids(entry)[1] for entry in _posts(running)}) == len(cases), "fresh for each conversation"
+
+
+@pytest.mark.req("CORE-HDR-01", "CORE-HDR-02", "CORE-MH-03")
+async def test_every_call_names_its_target_as_the_message_does(database_url: str) -> None:
+    async with with_sandbox(database_url, cas=SILENT) as running:
+        await _delivered(running)
+        (post,) = _posts(running)
+        destination = _resource(json.loads(post.request_body), "MessageHeader")["destination"][0]
+        for entry in _journal(running):
+            target = _decoded(entry, "nhsd-target-identifier")
+            assert f"{target['system']}|{target['value']}" == destination["endpoint"] == REMOTE_CAS
+        assert destination["receiver"]["reference"] in {e["fullUrl"] for e in json.loads(post.request_body)["entry"]}
+
+
+@pytest.mark.req("CORE-HDR-06", "CORE-HDR-07", "CORE-HDR-17")
+async def test_every_call_says_who_asks_and_with_what(database_url: str) -> None:
+    async with with_sandbox(database_url, cas=SILENT) as running:
+        await _delivered(running)
+        for entry in _journal(running):
+            organisation = _decoded(entry, "nhsd-end-user-organisation")
+            assert (organisation["resourceType"], organisation["identifier"][0]["value"]) == ("Organization", "RX8")
+            assert organisation["name"]
+            software = _decoded(entry, "nhsd-requesting-software")
+            assert (software["resourceType"], bool(software["identifier"])) == ("Device", True)
+            context = entry.request_headers.get("use-context")
+            assert context == ("a4t1|validation|servicerequest-request|new" if entry.method == "POST" else None)
+            assert entry.request_headers["authorization"] == "Bearer", "the journal leaves the token out"
 
 
 @pytest.mark.req("CORE-TI-05", "CORE-CAN-13", "CORE-CAN-14")

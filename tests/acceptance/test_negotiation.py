@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from cad_bridge.sandbox import plans
 from cad_bridge.sandbox.plans import Script
 from cad_bridge.sandbox.server import CasConfig
 from cad_bridge.settings import key_digest
+from tests.by_hand import a_clock, by_hand_with_proxy, send_due
 from tests.service import CAD_KEY, EOC, Running, with_sandbox
 
 SILENT = Script(plans.silent())
@@ -26,6 +29,17 @@ async def test_a_service_is_asked_once_and_remembered(database_url: str) -> None
             case = await running.open_case()
             await running.state(case["id"], "pending")
         assert _seen(running) == ["metadata", "MessageDefinition", "$process-message", "$process-message"]
+
+
+@pytest.mark.req("CORE-CN-17")
+async def test_what_is_remembered_is_asked_for_again_after_half_a_day(database_url: str) -> None:
+    clock = a_clock()
+    async with by_hand_with_proxy(database_url, clock, plan=plans.silent()) as running:
+        for hours, asked in ((0, 1), (11, 1), (2, 2)):
+            clock.advance(timedelta(hours=hours))
+            await running.open_case(breach_at=(clock() + timedelta(minutes=40)).isoformat())
+            await send_due(running)
+            assert _seen(running).count("metadata") == asked, f"{hours} hours later"
 
 
 @pytest.mark.req("CORE-CN-17")

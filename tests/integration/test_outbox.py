@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -85,7 +86,7 @@ def outbox(database_url: str) -> list[tuple[Any, ...]]:
         pytest.param(Fault.strip_ids(method="POST"), id="without-ids", marks=pytest.mark.req("CORE-TI-11")),
     ],
 )
-@pytest.mark.req("CORE-TI-09", "CORE-TI-10")
+@pytest.mark.req("CORE-TI-09", "CORE-TI-10", "CORE-BND-11")
 async def test_what_did_not_get_through_goes_again_unchanged_until_it_is_known_to_have_arrived(
     database_url: str, fault: Fault
 ) -> None:
@@ -100,6 +101,8 @@ async def test_what_did_not_get_through_goes_again_unchanged_until_it_is_known_t
         await send_due(running)
         first, second = posts(running)
         assert first.request_body == second.request_body
+        assembled = datetime.fromisoformat(json.loads(second.request_body)["timestamp"])
+        assert assembled <= clock() - A_MINUTE, "a try is no assembly"
         assert set(first.request_headers) >= SAME_ON_EVERY_TRY
         for name in SAME_ON_EVERY_TRY:
             assert first.request_headers[name] == second.request_headers[name]
