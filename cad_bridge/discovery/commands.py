@@ -102,14 +102,15 @@ def build_polygons(
             field.
     """
     chosen = options or SetOptions()
+    recipe = _recipe(districts, label, chosen)
     result = build_from_districts(
         read_features(districts, crs, having=code_field),
         code_field=code_field,
         table=district_table(),
         split_areas=split_areas(),
-        recipe=_recipe(districts, label, chosen),
+        recipe=recipe,
     )
-    return _finish(result, library, chosen, say)
+    return _finish(result, recipe, library=library, options=chosen, say=say)
 
 
 def import_polygons(
@@ -131,7 +132,8 @@ def import_polygons(
     chosen = options or SetOptions()
     features = read_features(areas, crs, having=code_field)
     named = [(feature.text(code_field), feature.geometry) for feature in features]
-    return _finish(build_from_areas(named, recipe=_recipe(areas, label, chosen)), library, chosen, say)
+    recipe = _recipe(areas, label, chosen)
+    return _finish(build_from_areas(named, recipe=recipe), recipe, library=library, options=chosen, say=say)
 
 
 def check_polygons(
@@ -148,7 +150,7 @@ def check_polygons(
     say(f"{boundaries.version}: files as in the manifest")
     if not boundaries.provenance.operational:
         say("not for operational use")
-    _tell(report, named, picture, say)
+    _tell(report, named, _Drawing(picture, _caption(boundaries.version, boundaries.provenance)), say)
     return report
 
 
@@ -177,8 +179,9 @@ def _source(file: Path, label: SetLabel) -> Source:
     return Source(title=file.name, version="", licence=label.licence, sha256=digest)
 
 
-def _finish(result: BuildResult, library: BoundaryLibrary, options: SetOptions, say: Say) -> SetMade:
-    _tell(result.report, result.checked, options.picture, say)
+def _finish(result: BuildResult, recipe: Recipe, *, library: BoundaryLibrary, options: SetOptions, say: Say) -> SetMade:
+    called = result.boundaries.version if result.boundaries is not None else recipe.provenance.name
+    _tell(result.report, result.checked, _Drawing(options.picture, _caption(called, recipe.provenance)), say)
     if result.boundaries is None:
         say("nothing was installed")
         return SetMade(None, result.report)
@@ -193,13 +196,27 @@ def _finish(result: BuildResult, library: BoundaryLibrary, options: SetOptions, 
     return SetMade(version, result.report)
 
 
-def _tell(report: CheckReport, named: Iterable[tuple[str, Any]], picture: Path | None, say: Say) -> None:
+@dataclass(frozen=True, slots=True)
+class _Drawing:
+    """Where a picture goes, if one is wanted, and what stands below it."""
+
+    file: Path | None
+    caption: tuple[str, ...]
+
+
+def _caption(called: str, provenance: Provenance) -> tuple[str, ...]:
+    """The attribution goes wherever the data goes, and so does what it may not be used for."""
+    marked = () if provenance.operational else ("Not for operational use.",)
+    return (called, *marked, provenance.attribution)
+
+
+def _tell(report: CheckReport, named: Iterable[tuple[str, Any]], drawing: _Drawing, say: Say) -> None:
     for line in report.lines():
         say(line)
     say("clean" if report.ok else f"{len(report.findings)} findings")
-    if picture is not None:
-        picture.write_text(draw(named, report), encoding="utf-8")
-        say(f"picture: {picture}")
+    if drawing.file is not None:
+        drawing.file.write_text(draw(named, report, caption=drawing.caption), encoding="utf-8")
+        say(f"picture: {drawing.file}")
 
 
 def _lines(answer: DiscoveryAnswer) -> list[str]:

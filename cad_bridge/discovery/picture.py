@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import colorsys
-from collections.abc import Iterable
+import textwrap
+from collections.abc import Iterable, Sequence
 from typing import Any
 from xml.sax.saxutils import escape
 
@@ -15,11 +16,16 @@ _WIDTH = 900.0
 _MARGIN_M = 10_000.0
 _SIMPLIFY_M = 400.0
 _SPOT_PIXELS = 6.0
+_LINE = 16.0
+_CHARACTERS = 140
 _MARKS = {FindingKind.OVERLAP: "#d4351c", FindingKind.GAP: "#f47738", FindingKind.INVALID: "#4c2c92"}
 
 
-def draw(areas: Iterable[tuple[str, Any]], report: CheckReport) -> str:
-    """The areas in muted colours with their codes; overlaps red, gaps orange, invalid areas violet, ringed."""
+def draw(areas: Iterable[tuple[str, Any]], report: CheckReport, *, caption: Sequence[str] = ()) -> str:
+    """The areas in muted colours with their codes; overlaps red, gaps orange, invalid areas violet, ringed.
+
+    `caption`: lines below them, such as whom the data is owed to and what it may not be used for.
+    """
     named = [(code, geometry) for code, geometry in areas if not geometry.is_empty]
     frame = _frame([geometry for _, geometry in named])
     body = [
@@ -28,10 +34,17 @@ def draw(areas: Iterable[tuple[str, Any]], report: CheckReport) -> str:
         *(_mark(finding.geometry, _MARKS[finding.kind], frame) for finding in report.findings if finding.geometry),
     ]
     west, south, east, north = frame
-    height = _WIDTH * (north - south) / (east - west)
+    ground = _WIDTH * (north - south) / (east - west)
+    lines = [line for text in caption for line in textwrap.wrap(text, _CHARACTERS)]
+    height = ground + _LINE * (len(lines) + 1) if lines else ground
+    body += [_caption(line, ground + _LINE * number) for number, line in enumerate(lines, start=1)]
     title = escape(f"{len(named)} areas, {len(report.findings)} findings")
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH:.0f} {height:.0f}" role="img">'
     return "\n".join([head, f"<title>{title}</title>", *body, "</svg>"]) + "\n"
+
+
+def _caption(line: str, y: float) -> str:
+    return f'<text x="{_LINE:.0f}" y="{y:.1f}" font-size="11" font-family="sans-serif">{escape(line)}</text>'
 
 
 def _frame(geometries: list[Any]) -> tuple[float, float, float, float]:

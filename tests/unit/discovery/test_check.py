@@ -111,5 +111,16 @@ def test_the_picture_shows_every_area_and_marks_every_finding() -> None:
     assert [finding.kind for finding in report.findings] == [FindingKind.INVALID, FindingKind.OVERLAP]
 
 
+def test_a_picture_says_below_what_it_is_of() -> None:
+    areas = [("A", shapely.box(0, 0, 10_000, 10_000))]
+    bare = ET.fromstring(draw(areas, check_areas(areas)))
+    svg = ET.fromstring(draw(areas, check_areas(areas), caption=("set-1", "Crown & others. " * 20)))
+    lines = [text.text or "" for text in svg.iter("{http://www.w3.org/2000/svg}text")][1:]
+    assert lines[0] == "set-1"
+    assert " ".join(lines[1:]) == ("Crown & others. " * 20).strip()
+    heights = [float(picture.attrib["viewBox"].split()[3]) for picture in (bare, svg)]
+    assert heights[1] - heights[0] >= 16 * len(lines)
+
+
 def test_a_picture_of_nothing_is_a_picture() -> None:
     assert draw([], check_areas([])).startswith("<svg")

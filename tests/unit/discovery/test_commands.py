@@ -123,7 +123,8 @@ def test_a_check_verifies_files_and_areas(tmp_path: Path) -> None:
     report = check_polygons(directory, say=said.append, picture=tmp_path / "set.svg")
     assert report.ok
     assert said[:2] == [f"{load_set(directory).version}: files as in the manifest", "not for operational use"]
-    assert (tmp_path / "set.svg").is_file()
+    picture = (tmp_path / "set.svg").read_text(encoding="utf-8")
+    assert all(told in picture for told in (load_set(directory).version, "Not for operational use.", "nobody"))
     (directory / AREAS_FILE).write_bytes(b"")
     with pytest.raises(ChecksumError):
         check_polygons(directory, say=said.append)
