@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cad_bridge.engine.apply import Application
 from cad_bridge.engine.discovery import Discovery
-from cad_bridge.engine.messages import MessageWriter, needs_request
+from cad_bridge.engine.messages import MessageWriter, is_our_cancellation, needs_request
 from cad_bridge.engine.referral_messages import is_made_elsewhere, without_own_updates
 from cad_bridge.fhir.echo import with_ids_since_issued
 from cad_bridge.protocol.services import Site
@@ -128,10 +128,15 @@ class Engine:
         return with_ids_since_issued(body, stored.conversation.issued_ids)
 
     async def cancellation_on(self, case_id: UUID, body: bytes, current: bytes) -> bytes:
-        """A queued cancellation made anew on the version of the request that was just read back."""
+        """A queued cancellation made anew on the version of the request that was just read back.
+
+        A CAD's own message stays as it is.
+        """
         async with self.database.connect() as connection:
             request = await queries.held_request(connection, case_id)
         stored = await queries.case_by_id(self.database, case_id)
+        if not is_our_cancellation(body):
+            return body
         assert request is not None, "a queued message belongs to a case with a request"
         assert stored is not None, "a queued message belongs to a case"
         return self.writer.rewrite_cancellation(stored, body, request=request, current=current, now=self.now())

@@ -19,7 +19,7 @@ from cad_bridge.fhir.build_response import interim_bundle, rejection_bundle
 from cad_bridge.fhir.build_update import update_bundle
 from cad_bridge.fhir.content import Outcome, RejectionReason, Request
 from cad_bridge.fhir.content_clinical import Practitioner
-from cad_bridge.fhir.envelope import Envelope, OwnEncounter, Party, StatusChange
+from cad_bridge.fhir.envelope import Envelope, OwnEncounter, Party, StatusChange, resource_full_url
 from cad_bridge.fhir.facts import read_facts
 from cad_bridge.protocol.definitions import definition_for
 from cad_bridge.protocol.outgoing import Organisation, Product, UseContext, outgoing_headers
@@ -55,6 +55,17 @@ def cancellation_facts(body: bytes) -> tuple[Literal["revoked", "entered-in-erro
     bundle = orjson.loads(body)
     request = next(e["resource"] for e in bundle["entry"] if e["resource"]["resourceType"] == "ServiceRequest")
     return "revoked" if request["status"] == "revoked" else "entered-in-error", request["reasonCode"][0]["text"]
+
+
+def is_our_cancellation(body: bytes) -> bool:
+    """Whether a cancellation was made here: our builder names the organisations anew after the Bundle.id.
+
+    A CAD cancels by a message of its own only what it opened by one, in names of its own.
+    """
+    bundle = orjson.loads(body)
+    header = next(e["resource"] for e in bundle["entry"] if e["resource"]["resourceType"] == "MessageHeader")
+    ours: str = resource_full_url(bundle["id"], "Organization/sender")
+    return bool(header.get("sender", {}).get("reference") == ours)
 
 
 def breach_time_told(body: bytes) -> datetime | None:

@@ -229,8 +229,8 @@ def kept(message: ReadyMessage, journey_id: str | None) -> dict[str, Any]:
     return message.content.model_dump(mode="json", exclude_none=True) | {"journey_id": journey_id}
 
 
-def refuse_another_request(stored: StoredCase, message: ReadyMessage) -> None:
-    """An update keeps what makes the request the request it is. Raises RequestRefusedError."""
+def refuse_another_request(stored: StoredCase, message: ReadyMessage | CheckedMessage) -> None:
+    """An update or cancellation keeps what makes the request the request it is. Raises RequestRefusedError."""
     facts, conversation = message.facts, stored.conversation
     same = (
         ("Bundle.id", facts.bundle_id, conversation.request_bundle_id),

@@ -1,4 +1,4 @@
-"""A responder's system gives a response to a validation that it made itself: see `ready_messages`.
+"""A responder's system gives a response that it made itself: see `ready_messages`.
 
 It is held against the rules for received ones, and against the case: a response names its request, repeats what this
 service has issued, and keeps the T5 rule. Then the command is the one that plain JSON gives, and the bytes are sent.
@@ -6,7 +6,7 @@ service has issued, and keeps the T5 rule. Then the command is the one that plai
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -18,8 +18,9 @@ from cad_bridge.engine.ready_messages import CheckedMessage, check_ready
 from cad_bridge.engine.requests import FieldProblem, RequestRefusedError
 from cad_bridge.engine.responses import breaks_clock_start_rule, lacks_itk_reference
 from cad_bridge.engine.verdicts import issue_as_json
-from cad_bridge.fhir.content import ReceivedOutcome
+from cad_bridge.fhir.content import ReceivedOutcome, StatusReport
 from cad_bridge.fhir.facts import focus_encounter
+from cad_bridge.fhir.issues import Issue
 from cad_bridge.fhir.read_response import read_outcome, read_rejection
 from cad_bridge.fhir.same_patient import names_another_patient
 from cad_bridge.protocol.services import canonical
@@ -53,11 +54,17 @@ class Response:
 
     raw: bytes
     checked: CheckedMessage
-    outcome: ReceivedOutcome
+    said: ReceivedOutcome | StatusReport
+
+    @property
+    def outcome(self) -> ReceivedOutcome:
+        """What a response to a validation says."""
+        assert isinstance(self.said, ReceivedOutcome), "read by an action of a validation"
+        return self.said
 
     def by(self, responding: Responding) -> str:
         """The clinician, and the client that says so."""
-        named = self.outcome.practitioner
+        named = self.said.practitioner
         person = responding.person or (named.name.full if named is not None and named.name is not None else None)
         return f"{person} ({responding.client})" if person else responding.client
 
@@ -69,16 +76,16 @@ class Action:
     rows: frozenset[str]
     wanted: str
     command: Callable[[StoredCase, Response, Responding], commands.Command]
+    read: Callable[[Mapping[str, Any]], tuple[ReceivedOutcome | StatusReport, list[Issue]]] = read_outcome
 
 
 async def respond_ready(
-    engine: Engine, case_id: UUID, raw: bytes, *, action: str, services: Sequence[str], responding: Responding
+    engine: Engine, case_id: UUID, raw: bytes, *, meant: Action, services: Sequence[str], responding: Responding
 ) -> Handled:
-    """Do `action`, a name of `ACTIONS`, by a ready response. Raises NoSuchCaseError, RequestRefusedError."""
-    meant = ACTIONS[action]
+    """Do what is meant by a ready response. Raises NoSuchCaseError, RequestRefusedError."""
     checked = check_ready(engine, raw, services=services, rows=meant.rows, wanted=meant.wanted)
-    outcome, issues = read_outcome(checked.bundle)
-    response = Response(raw=raw, checked=checked, outcome=outcome)
+    said, issues = meant.read(checked.bundle)
+    response = Response(raw=raw, checked=checked, said=said)
     async with engine.unit_of_work() as work:
         loaded = await work.lock_case(case_id)
         if loaded is None:
@@ -165,7 +172,7 @@ def _start(stored: StoredCase, response: Response, responding: Responding) -> co
     return commands.Start(take_over=responding.take_over, bundle=response.raw, by=by)
 
 
-def _reject(_: StoredCase, response: Response, responding: Responding) -> commands.Command:
+def reject(_: StoredCase, response: Response, responding: Responding) -> commands.Command:
     reason = read_rejection(response.checked.bundle)
     text = reason.text or reason.display
     if not (reason.code and text):
@@ -210,7 +217,7 @@ _INTERIM = frozenset({"DT-11"}), "an interim response: the consultation has star
 ACTIONS = {
     "accept": Action(rows=_INTERIM[0], wanted=_INTERIM[1], command=_accept),
     "start": Action(rows=_INTERIM[0], wanted=_INTERIM[1], command=_start),
-    "reject": Action(rows=frozenset({"DT-12"}), wanted="a rejection: the own Encounter cancelled", command=_reject),
+    "reject": Action(rows=frozenset({"DT-12"}), wanted="a rejection: the own Encounter cancelled", command=reject),
     "complete": Action(rows=frozenset({"DT-13", "DT-14"}), wanted="a full validation response", command=_complete),
 }
-"""By the names that the local API has for them."""
+"""Those of a validation, by the names that the local API has for them."""

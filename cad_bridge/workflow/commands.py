@@ -200,6 +200,14 @@ class Cancel(Command):
     name: ClassVar[str] = "cancel"
     reason: str
     mistaken: bool = False
+    bundle: bytes | None = None
+    """The message itself, where the CAD made it: it is sent as it is. So in the commands below."""
+
+    @property
+    def message(self) -> dict[str, Any]:
+        """What the message needs, or the message."""
+        told = {"status": "entered-in-error" if self.mistaken else "revoked", "reason": self.reason}
+        return told if self.bundle is None else told | {"bundle": self.bundle}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,7 +220,6 @@ class Update(Command):
     clock_start: datetime | None
     breach_at: datetime
     bundle: bytes | None = None
-    """The message itself, where the CAD made it: it is sent as it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -70,7 +70,7 @@ def _report(turn: Turn) -> Outcome:
     status = OWN_STATUS[turn.after.state]
     case = turn.after.evolve(answer_by=None, unread_update=False)
     if case.status_history[-1].status != status:
-        case = case.evolve(status_history=(*case.status_history, StatusChange(status, turn.now)))
+        case = case.evolve(status_history=(*case.status_history, StatusChange(status, _since(turn))))
     accepted = turn.before.state == states.RECEIVED
     told = [Tell(type=EventType.CASE_STATUS, data={"status": status, "accepted": accepted, "by": turn.command.by})]
     if status == "finished":
@@ -80,9 +80,15 @@ def _report(turn: Turn) -> Outcome:
     return case, (*_stop_waiting(), *told, *promise, *sent)
 
 
+def _since(turn: Turn) -> datetime:
+    """A status told by a message of the receiver's own stands there with its time, but never with one to come."""
+    told = turn.command.at if isinstance(turn.command, referral_commands.ReportStatus) else None
+    return min(told, turn.now) if told is not None else turn.now
+
+
 def _by_whom(turn: Turn) -> dict[str, Any]:
     command = cast(commands.Accept | commands.Reject | referral_commands.ReportStatus, turn.command)
-    return {"practitioner": command.practitioner}
+    return {"practitioner": command.practitioner, "bundle": command.bundle}
 
 
 def _completed(case: Case, by: str, **more: Any) -> dict[str, Any]:

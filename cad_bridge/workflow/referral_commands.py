@@ -116,6 +116,9 @@ class ReportStatus(Command):
     name: ClassVar[str] = "report_status"
     status: ReceiverStatus
     practitioner: dict[str, Any] = field(default_factory=dict)
+    at: datetime | None = None
+    """Since when, where the receiver's system says so in a message of its own; None: from now on."""
+    bundle: bytes | None = None
 
     @property
     def trigger(self) -> str:

@@ -95,15 +95,16 @@ def _breach_due(turn: Turn) -> Outcome:
         },
     )
     raised = escalate(turn, EscalationReason.BREACH, key=f"breach:{case.epoch}")
-    cancel = _cancel_at_responder("revoked", "Validation breach time passed") if case.cancel_on_breach else ()
+    passed = commands.Cancel(reason="Validation breach time passed")
+    cancel = _cancel_at_responder(passed) if case.cancel_on_breach else ()
     return case, (notice, raised, *stop_protection(), *cancel)
 
 
-def _cancel_at_responder(status: str, reason: str) -> tuple[Effect, ...]:
+def _cancel_at_responder(said: commands.Cancel) -> tuple[Effect, ...]:
     return (
         Withdraw(kind=MessageKind.REQUEST),
         Withdraw(kind=MessageKind.UPDATE),
-        Send(kind=MessageKind.CANCELLATION, facts={"status": status, "reason": reason}),
+        Send(kind=MessageKind.CANCELLATION, facts=said.message),
     )
 
 
@@ -117,30 +118,37 @@ def _dispatch(turn: Turn) -> Outcome:
     if not turn.moved:
         return turn.after, ()
     told = Tell(type=EventType.CASE_UPDATED, data={"changed": ["state"], "dispatched": True, "by": turn.command.by})
-    return turn.after, (told, *stop_protection(), *_tell_responder(turn, "A resource is being dispatched"))
+    return turn.after, (
+        told,
+        *stop_protection(),
+        *_tell_responder(turn, commands.Cancel(reason="A resource is being dispatched")),
+    )
 
 
-def _tell_responder(turn: Turn, reason: str, status: str = "revoked") -> tuple[Effect, ...]:
+def _tell_responder(turn: Turn, said: commands.Cancel) -> tuple[Effect, ...]:
     already = turn.before.state == states.BREACHED and turn.before.cancel_on_breach
     if turn.before.state not in HELD_BY_RESPONDER or already:
         return ()
-    return _cancel_at_responder(status, reason)
+    return _cancel_at_responder(said)
 
 
 def _close(turn: Turn) -> Outcome:
     if not turn.moved:
         return turn.after, ()
     told = Tell(type=EventType.CASE_UPDATED, data={"changed": ["state"], "closed": True, "by": turn.command.by})
-    return turn.after, (told, *stop_protection(), *_tell_responder(turn, "The 999 case has been closed"))
+    return turn.after, (
+        told,
+        *stop_protection(),
+        *_tell_responder(turn, commands.Cancel(reason="The 999 case has been closed")),
+    )
 
 
 def _cancel(turn: Turn) -> Outcome:
     if not turn.moved:
         return turn.after, ()
     command = cast(commands.Cancel, turn.command)
-    status = "entered-in-error" if command.mistaken else "revoked"
     told = Tell(type=EventType.CASE_CANCELLED, data={"reason": command.reason, "by": command.by})
-    return turn.after, (told, *stop_protection(), *_tell_responder(turn, command.reason, status))
+    return turn.after, (told, *stop_protection(), *_tell_responder(turn, command))
 
 
 def _update(turn: Turn) -> Outcome:

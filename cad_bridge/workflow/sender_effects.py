@@ -197,13 +197,13 @@ def _unrecognised(turn: Turn) -> Outcome:
 # --- what our CAD does ----------------------------------------------------------------------------
 
 
-def _tell_receiver(turn: Turn, reason: str, status: str = "revoked") -> tuple[Effect, ...]:
+def _tell_receiver(turn: Turn, said: commands.Cancel) -> tuple[Effect, ...]:
     if turn.before.state not in WITH_RECEIVER:
         return ()
     return (
         Withdraw(kind=MessageKind.REQUEST),
         Withdraw(kind=MessageKind.UPDATE),
-        Send(kind=MessageKind.CANCELLATION, facts={"status": status, "reason": reason}),
+        Send(kind=MessageKind.CANCELLATION, facts=said.message),
     )
 
 
@@ -215,7 +215,8 @@ def _dispatch(turn: Turn) -> Outcome:
     if turn.after.state != states.DISPATCHED:
         return turn.after, (told,)
     case = turn.after.evolve(answer_by=None)
-    return case, (told, *_stop_waiting(), *_tell_receiver(turn, "A resource is being dispatched"))
+    going = commands.Cancel(reason="A resource is being dispatched")
+    return case, (told, *_stop_waiting(), *_tell_receiver(turn, going))
 
 
 def _close(turn: Turn) -> Outcome:
@@ -232,10 +233,9 @@ def _cancel(turn: Turn) -> Outcome:
     if not turn.moved:
         return turn.after, ()
     command = cast(commands.Cancel, turn.command)
-    status = "entered-in-error" if command.mistaken else "revoked"
     told = Tell(type=EventType.CASE_CANCELLED, data={"reason": command.reason, "by": command.by})
     case = turn.after.evolve(answer_by=None)
-    return case, (told, *_stop_waiting(), *_tell_receiver(turn, command.reason, status))
+    return case, (told, *_stop_waiting(), *_tell_receiver(turn, command))
 
 
 def _update(turn: Turn) -> Outcome:

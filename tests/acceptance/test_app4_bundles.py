@@ -75,8 +75,9 @@ async def test_a_ready_message_is_sent_byte_for_byte_and_guarded(
         await sites.ast.state(asked["id"], "in_progress")
 
 
+@pytest.mark.parametrize("by_message", [False, True])
 async def test_a_case_of_a_ready_message_is_updated_by_one_and_cancelled(
-    database_url: str, second_database_url: str
+    database_url: str, second_database_url: str, by_message: bool
 ) -> None:
     known = message()
     async with two_sites(database_url, second_database_url) as sites:
@@ -95,9 +96,15 @@ async def test_a_case_of_a_ready_message_is_updated_by_one_and_cancelled(
         assert await _sent(sites.ast, asked, "update") == json.dumps(changed).encode()
         held = await sites.responder.case(held["id"], key=CLINICIAN_KEY)
         assert held["content"]["triage"]["summary"] == "Now dizzy"
-        cancelled = await sites.ast.api("POST", f"/cases/{asked['id']}/cancel", json={"reason": "Called back"})
+        over = raw.cancellation(known, status="revoked", reason="Called back", now=datetime.now(UTC)) | {
+            "id": known["id"]
+        }
+        own = json.dumps(over, indent=2).encode()
+        given: dict[str, Any] = {"content": own, "headers": FHIR} if by_message else {"json": {"reason": "Called back"}}
+        cancelled = await sites.ast.api("POST", f"/cases/{asked['id']}/cancel", **given)
         assert cancelled.status_code == 202, cancelled.text
         await sites.responder.state(held["id"], "cancelled", key=CLINICIAN_KEY)
+        assert (await _sent(sites.ast, asked, "cancellation") == own) is by_message
 
 
 async def test_a_repeat_with_the_same_key_makes_no_second_case(database_url: str, second_database_url: str) -> None:

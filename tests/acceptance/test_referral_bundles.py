@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
+from uuid import uuid4
 
 import httpx
 import orjson
 import pytest
 
+from cad_bridge.fhir.build_cancellation import cancellation_bundle
 from cad_bridge.fhir.build_referral import referral_update_bundle
 from cad_bridge.fhir.content import Request
 from cad_bridge.sandbox import plans
@@ -53,6 +55,15 @@ class CadMessages(RemoteSender):
             _renamed(self.sent), Request.model_validate(body), issued_ids=plain_ids, envelope=self.envelope
         )
         return _renamed(update)
+
+    def no_longer(self, issued_ids: dict[str, str], status: Literal["revoked", "entered-in-error"]) -> bytes:
+        """A cancellation with the ids that were issued."""
+        plain_ids = {_other(url): id_ for url, id_ in issued_ids.items()}
+        self.envelope = replace(self.envelope, message_id=str(uuid4()))
+        made = cancellation_bundle(
+            _renamed(self.sent), issued_ids=plain_ids, status=status, reason_text="Found", envelope=self.envelope
+        )
+        return _renamed(made)
 
 
 def _other(url: str) -> str:
@@ -107,6 +118,52 @@ async def test_it_is_updated_by_another_message_and_not_by_plain_json(database_u
         assert now["arp"] == "C1"
         assert update in [message["body"] for message in await messages_of(running, case["id"])]
         assert reasons_of(now) == []
+
+
+@pytest.mark.req("APP6-CAN-01", "CORE-CAN-05", "CORE-CAN-02")
+@pytest.mark.parametrize(("use_case", "status"), [("a6t1", "revoked"), ("a6t3", "entered-in-error")])
+async def test_it_is_cancelled_by_another_message_after_a_look_at_the_receiver(
+    database_url: str, use_case: str, status: Any
+) -> None:
+    place = location(NEWCASTLE if use_case == "a6t1" else LEEDS)
+    async with referring(database_url, plan=plans.silent(), clock=a_clock(), background=False) as running:
+        cad = CadMessages.ours(use_case, incident_location=place)
+        case = (await _post(running, cad.new())).json()
+        await send_due(running)
+        body = cad.no_longer((await running.case(case["id"]))["issued_ids"], status)
+        answer = await running.api("POST", f"/cases/{case['id']}/cancel", content=body, headers=FHIR)
+        assert answer.status_code == 202, answer.text
+        assert (answer.json()["state"], answer.json()["dispatch_duty"]) == ("cancelled", "sender")
+        await send_due(running)
+        assert running.sandbox is not None
+        assert [entry.method for entry in running.sandbox.journal.entries][-2:] == ["GET", "POST"]
+        assert running.sandbox.journal.entries[-1].request_body == body
+        assert list(running.sandbox.ast.cases)[-1].request_status == status
+        told = next(e for e in await running.events(case["id"]) if e["type"] == "case.cancelled")
+        assert told["data"]["reason"] == "Found"
+        assert reasons_of(await running.case(case["id"])) == []
+
+
+async def test_a_cancellation_that_does_not_fit_the_case_is_refused(database_url: str) -> None:
+    async with referring(database_url, plan=plans.silent(), clock=a_clock(), background=False) as running:
+        cad = CadMessages.ours(incident_location=location(NEWCASTLE))
+        case = (await _post(running, cad.new())).json()
+        await send_due(running)
+        path = f"/cases/{case['id']}/cancel"
+        issued = (await running.case(case["id"]))["issued_ids"]
+        body = cad.no_longer(issued, "revoked")
+        for wrong in (
+            body.replace(b'"9990000018"', b'"9990548609"'),
+            body.replace(b'"text":"Found"', b'"id":"none"'),
+            cad.no_longer({}, "revoked"),
+            cad.told_more(issued, presenting_complaint="Worse"),
+        ):
+            answer = await running.api("POST", path, content=wrong, headers=FHIR)
+            assert answer.status_code == 422, answer.text
+        plain = (await running.api("POST", "/referrals", json=referral_body("a6t2"))).json()
+        other = await running.api("POST", f"/cases/{plain['id']}/cancel", content=body, headers=FHIR)
+        assert other.status_code == 409
+        assert (await running.case(case["id"]))["state"] == "pending"
 
 
 async def test_closing_it_sends_no_update_of_ours(database_url: str) -> None:

@@ -16,7 +16,6 @@ from cad_bridge.fhir.content_clinical import Practitioner
 from cad_bridge.store import queries
 from cad_bridge.store.queries import CaseFilter
 from cad_bridge.web.context import Client
-from cad_bridge.web.local import ready_responses
 from cad_bridge.web.local.access import Actor, Cad, Clinician, Context, Reader, visible_case
 from cad_bridge.web.local.acting import ActBody, act, clinician, who
 from cad_bridge.web.local.questions import CaseQuestion
@@ -26,8 +25,6 @@ from cad_bridge.workflow import commands
 from cad_bridge.workflow.vocabulary import Priority
 
 router = APIRouter(tags=["cases"])
-# Before their twins for plain JSON, which would take any body.
-router.include_router(ready_responses.router)
 
 
 def _correctable(part: str) -> str:

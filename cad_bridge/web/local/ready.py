@@ -11,6 +11,7 @@ from fastapi import APIRouter, Header, Request, Response
 from fastapi.routing import APIRoute
 from starlette.routing import Match
 
+from cad_bridge.engine.ready_cancellations import cancel_ready
 from cad_bridge.engine.ready_messages import open_ready, update_ready
 from cad_bridge.engine.ready_referrals import open_ready_referral, update_ready_referral
 from cad_bridge.engine.referrals import Confirmation, ReceiverDoubtfulError
@@ -91,6 +92,22 @@ async def update(case_id: UUID, request: Request, context: Context, client: Cad)
     try:
         raw = await request.body()
         handled = await change(context.engine, case_id, raw, services=client.services, by=client.name)
+    except RequestRefusedError as error:
+        raise refused(error) from None
+    if handled.decision.refusal is not None:
+        raise does_not_fit(handled.decision.refusal.why)
+    return case_view(handled.stored)
+
+
+@router.post("/cases/{case_id}/cancel", status_code=202)
+async def cancel(case_id: UUID, request: Request, context: Context, client: Cad) -> dict[str, Any]:
+    """Cancel a case that was opened by a message; read back first and then sent byte for byte."""
+    stored = await visible_case(context, client, case_id)
+    if stored.case.side is not Side.REQUESTER:
+        raise does_not_fit("A responder case has no such action.")
+    try:
+        raw = await request.body()
+        handled = await cancel_ready(context.engine, case_id, raw, services=client.services, by=client.name)
     except RequestRefusedError as error:
         raise refused(error) from None
     if handled.decision.refusal is not None:

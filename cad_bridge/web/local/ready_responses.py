@@ -8,8 +8,9 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Request
 
+from cad_bridge.engine import ready_statuses
 from cad_bridge.engine.core import Handled, NoSuchCaseError
-from cad_bridge.engine.ready_responses import Responding, respond_ready
+from cad_bridge.engine.ready_responses import ACTIONS, Action, Responding, respond_ready
 from cad_bridge.engine.requests import RequestRefusedError
 from cad_bridge.store import queries
 from cad_bridge.web.context import Client, WebContext
@@ -50,7 +51,7 @@ GivenCall = Annotated[Call, Depends(_call)]
 
 @router.post("/cases/{case_id}/accept")
 async def accept(case_id: UUID, call: GivenCall) -> dict[str, Any]:
-    """A falls or community service takes the case on, and tells so by an interim response of its own."""
+    """A falls or community service takes the case on by an interim response, an ambulance service by a status."""
     return await _respond(case_id, call, "accept")
 
 
@@ -62,7 +63,7 @@ async def start(case_id: UUID, call: GivenCall) -> dict[str, Any]:
 
 @router.post("/cases/{case_id}/reject")
 async def reject(case_id: UUID, call: GivenCall) -> dict[str, Any]:
-    """The case cannot be validated: an interim response with the own Encounter cancelled, and why."""
+    """The case cannot be validated, or not be helped with: the own Encounter cancelled, and why."""
     return await _respond(case_id, call, "reject")
 
 
@@ -72,23 +73,30 @@ async def complete(case_id: UUID, call: GivenCall) -> dict[str, Any]:
     return await _respond(case_id, call, "complete")
 
 
+@router.post("/cases/{case_id}/status")
+async def report_status(case_id: UUID, call: GivenCall) -> dict[str, Any]:
+    """Between ambulance services: waiting for a resource, allocated, cleared."""
+    return await _respond(case_id, call, "status")
+
+
 async def _respond(case_id: UUID, call: Call, action: str) -> dict[str, Any]:
-    stored = await visible_case(call.context, call.client, case_id)
-    if stored.case.side is not Side.RESPONDER or not stored.case.use_case.is_validation:
-        raise does_not_fit(f"A {stored.case.side} case of use case {stored.case.use_case} takes no ready response.")
-    handled = await _handled(case_id, call, action)
+    case = (await visible_case(call.context, call.client, case_id)).case
+    family = ACTIONS if case.use_case.is_validation else ready_statuses.ACTIONS if case.use_case.is_cad_to_cad else {}
+    if case.side is not Side.RESPONDER or action not in family:
+        raise does_not_fit(f"A {case.side} case of use case {case.use_case} takes no ready response for that.")
+    handled = await _handled(case_id, call, family[action])
     if handled.decision.refusal is not None:
         raise does_not_fit(handled.decision.refusal.why)
     return case_view(handled.stored, await queries.escalations(call.context.database, case_id=case_id))
 
 
-async def _handled(case_id: UUID, call: Call, action: str) -> Handled:
+async def _handled(case_id: UUID, call: Call, meant: Action) -> Handled:
     try:
         return await respond_ready(
             call.context.engine,
             case_id,
             call.raw,
-            action=action,
+            meant=meant,
             services=call.client.services,
             responding=call.responding,
         )

@@ -13,7 +13,7 @@ from cad_bridge.engine.requests import FieldProblem, IdempotencyKey, RequestRefu
 from cad_bridge.engine.updates import update_request
 from cad_bridge.fhir import content
 from cad_bridge.web.context import Client, WebContext
-from cad_bridge.web.local import ready, referrals
+from cad_bridge.web.local import ready, ready_responses, referrals
 from cad_bridge.web.local.access import Cad, Context, visible_case
 from cad_bridge.web.local.views import case_view
 from cad_bridge.web.problems import does_not_fit, refused
@@ -22,6 +22,7 @@ from cad_bridge.workflow.vocabulary import Side
 router = APIRouter(tags=["requests"])
 # Before their twins for plain JSON, which would take any body.
 router.include_router(ready.router)
+router.include_router(ready_responses.router)
 
 
 @router.post("/validation-requests", status_code=201)
