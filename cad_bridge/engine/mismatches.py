@@ -21,6 +21,7 @@ from cad_bridge.store import queries
 from cad_bridge.store.rows import Loaded
 from cad_bridge.store.unit_of_work import UnitOfWork
 from cad_bridge.workflow import commands
+from cad_bridge.workflow.mismatch import Mismatch, MismatchReceived
 
 KEPT_AS = "mismatched-message"
 OPEN_RESPONDER_STATES = frozenset({"received", "accepted", "in_progress"})
@@ -42,10 +43,10 @@ class Unfitting:
     kind: str
     """``update`` or ``cancellation``."""
 
-    async def raise_to_person(self, held: Iterable[Loaded], *, why: commands.Mismatch) -> None:
+    async def raise_to_person(self, held: Iterable[Loaded], *, why: Mismatch) -> None:
         """Tell of every open case that it may have meant; it changes none of them."""
         came_from = self.facts.source_endpoint or "an unnamed service"
-        command = commands.MismatchReceived(message=self.kind, why=why, came_from=came_from, by=came_from)
+        command = MismatchReceived(message=self.kind, why=why, came_from=came_from, by=came_from)
         told = still_open(held)
         for loaded in told:
             await self.engine.decide_in(self.work, loaded, command)

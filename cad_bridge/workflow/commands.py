@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 from uuid import UUID
 
 from cad_bridge.workflow.case import Case
@@ -159,20 +159,6 @@ class UnrecognisedResponse(Command):
     """A response that names our request but does not come from, or to, the services of the conversation."""
 
     name: ClassVar[str] = "unrecognised"
-    came_from: str
-
-
-Mismatch = Literal["another-patient", "another-service", "several-cases"]
-"""Why an update or cancellation is not taken for the case that it seems to mean."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MismatchReceived(Command):
-    """An update or cancellation that seems to mean our case and does not fit it: refused, and it changes nothing."""
-
-    name: ClassVar[str] = "mismatched"
-    message: str
-    why: Mismatch
     came_from: str
 
 

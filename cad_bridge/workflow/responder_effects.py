@@ -10,6 +10,7 @@ from cad_bridge.workflow import commands
 from cad_bridge.workflow import validation_responder as states
 from cad_bridge.workflow.case import Case, dispatch_by
 from cad_bridge.workflow.effects import Arm, Disarm, Effect, Send, Tell
+from cad_bridge.workflow.mismatch import MismatchReceived
 from cad_bridge.workflow.policy import Policy
 from cad_bridge.workflow.turn import Outcome, Turn, escalate
 from cad_bridge.workflow.vocabulary import DeadlineKind, EscalationReason, EventType, MessageKind, UseCase
@@ -128,7 +129,7 @@ def _cancellation(turn: Turn) -> Outcome:
 
 def _mismatched(turn: Turn) -> Outcome:
     """Refused already, and the case goes on; a person asks the sender what was meant. Once for each kind and reason."""
-    command = cast(commands.MismatchReceived, turn.command)
+    command = cast(MismatchReceived, turn.command)
     data = {"message": command.message, "why": command.why, "came_from": command.came_from}
     key = f"mismatched-message:{command.message}:{command.why}:{turn.after.epoch}"
     return turn.after, (escalate(turn, EscalationReason.MISMATCHED_MESSAGE, key=key, data=data),)
