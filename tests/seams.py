@@ -24,7 +24,9 @@ from cad_bridge.cli.serving import server_config
 from cad_bridge.clock import ManualClock
 from cad_bridge.delivery.calls import BarsCalls
 from cad_bridge.delivery.outbox import Outbox
+from cad_bridge.delivery.webhooks import Webhooks
 from cad_bridge.settings import ConfigFile
+from cad_bridge.store import claims
 from cad_bridge.store.unit_of_work import UnitOfWork
 from tests.service import until
 
@@ -40,6 +42,10 @@ class Seam(StrEnum):
     """A parcel is leased; nothing has left."""
     AFTER_SEND = "after-send"
     """The other side has answered; nothing of it is settled."""
+    BEFORE_HOOK = "before-hook"
+    """A webhook is leased; nothing has been posted."""
+    AFTER_HOOK = "after-hook"
+    """The subscriber has taken events; its cursor has not moved."""
 
 
 @dataclass(frozen=True)
@@ -121,12 +127,16 @@ async def _serve(config: ConfigFile, database_url: str, clock: ManualClock, pipe
 
 def _arm(doom: Doom) -> None:
     """Put the seam into this process: here and nowhere else a private part is replaced."""
-    if doom.seam in {Seam.BEFORE_COMMIT, Seam.AFTER_COMMIT}:
-        _arm_commit(doom)
-    elif doom.seam is Seam.BEFORE_SEND:
-        BarsCalls.post_message = _dying  # type: ignore[method-assign,assignment]
+    places: dict[Seam, tuple[object, str]] = {
+        Seam.BEFORE_SEND: (BarsCalls, "post_message"),
+        Seam.AFTER_SEND: (Outbox, "_settle"),
+        Seam.BEFORE_HOOK: (Webhooks, "_post"),
+        Seam.AFTER_HOOK: (claims, "settle_subscription"),
+    }
+    if doom.seam in places:
+        setattr(*places[doom.seam], _dying)
     else:
-        Outbox._settle = _dying  # type: ignore[method-assign,assignment]
+        _arm_commit(doom)
 
 
 async def _dying(*_: Any, **__: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -12,7 +12,9 @@ import httpx
 import pytest
 
 from cad_bridge.delivery.outbox import LEASE
+from cad_bridge.delivery.webhooks import LEASE as HOOK_LEASE
 from cad_bridge.sandbox import plans
+from tests import messages
 from tests.by_hand import (
     BREACH_IN,
     NOWHERE,
@@ -25,12 +27,15 @@ from tests.by_hand import (
     sweep,
     types_of,
 )
-from tests.referrals import refer, referral_configuration, referring
+from tests.integration.test_webhooks import a_subscriber, serve_all, subscribe
+from tests.referrals import receiving, refer, referral_body, referral_configuration, referring
 from tests.seams import Doom, DoomedNode, Seam, doomed
 from tests.service import CAD_KEY, CLINICIAN_KEY, configuration, request_body
 
 KILLED = (httpx.RemoteProtocolError, httpx.ReadError)
 COMMIT_SEAMS = [Seam.BEFORE_COMMIT, Seam.AFTER_COMMIT]
+CAD = {"Authorization": f"Bearer {CAD_KEY}", "Content-Type": "application/json"}
+UPDATES = "SELECT count(*) FROM outbox WHERE kind = 'update'"
 
 
 async def _post(node: DoomedNode, path: str, body: dict[str, Any], headers: dict[str, str]) -> None:
@@ -45,11 +50,7 @@ async def _post(node: DoomedNode, path: str, body: dict[str, Any], headers: dict
 @pytest.mark.parametrize("seam", COMMIT_SEAMS)
 async def test_opening_a_request(database_url: str, seam: Seam) -> None:
     clock, body = a_clock(), request_body()
-    headers = {
-        "Authorization": f"Bearer {CAD_KEY}",
-        "Idempotency-Key": str(uuid4()),
-        "Content-Type": "application/json",
-    }
+    headers = CAD | {"Idempotency-Key": str(uuid4())}
     async with doomed(configuration(base_url=NOWHERE), database_url, Doom(seam), now=clock()) as node:
         await _post(node, "/api/v1/validation-requests", body, headers)
     committed = seam is Seam.AFTER_COMMIT
@@ -108,6 +109,109 @@ async def test_sending_a_request(database_url: str, seam: Seam) -> None:
         assert len({entry.request_body for entry in posts}) == 1
         assert len(running.sandbox.cas.cases) == 1
         assert await types_of(running, case["id"]) == ["case.created", "case.acknowledged"]
+
+
+def _changed(body: dict[str, Any]) -> dict[str, Any]:
+    sooner = datetime.fromisoformat(body["breach_at"]) - timedelta(minutes=10)
+    return body | {"presenting_complaint": "Palpitations, now dizzy", "breach_at": sooner.isoformat()}
+
+
+@pytest.mark.req("HAZ-H01-03", "APP4-VR-13")
+@pytest.mark.parametrize("seam", COMMIT_SEAMS)
+async def test_updating_a_request(database_url: str, seam: Seam) -> None:
+    """The earlier breach time is armed in the very commit that queues the update, or neither is."""
+    clock, body = a_clock(), request_body()
+    changed = _changed(body)
+    async with by_hand(database_url, clock) as running:
+        case = (await running.api("POST", "/validation-requests", json=body)).json()
+        path = f"/cases/{case['id']}/update"
+        async with doomed(configuration(base_url=NOWHERE), database_url, Doom(seam, "outbox"), now=clock()) as node:
+            await _post(node, f"/api/v1{path}", changed, CAD)
+        committed = seam is Seam.AFTER_COMMIT
+        held = "SELECT due_at FROM deadlines WHERE kind = 'breach'"
+        due = datetime.fromisoformat(changed["breach_at"] if committed else body["breach_at"])
+        assert query(database_url, held) == [(due,)]
+        assert query(database_url, UPDATES) == [(int(committed),)]
+        assert (await running.api("POST", path, json=changed)).status_code == (422 if committed else 202)
+        assert query(database_url, UPDATES) == [(1,)]
+        assert query(database_url, held) == [(datetime.fromisoformat(changed["breach_at"]),)]
+
+
+@pytest.mark.req("HAZ-H01-03", "APP4-VR-17")
+@pytest.mark.parametrize("seam", COMMIT_SEAMS)
+async def test_cancelling_a_request(database_url: str, seam: Seam) -> None:
+    """Protection ends in the commit that says so, and the responder is told once."""
+    clock = a_clock()
+    async with by_hand(database_url, clock) as running:
+        case = await running.open_case()
+        path = f"/cases/{case['id']}/cancel"
+        reason = {"reason": "Patient called back"}
+        async with doomed(configuration(base_url=NOWHERE), database_url, Doom(seam, "outbox"), now=clock()) as node:
+            await _post(node, f"/api/v1{path}", reason, CAD)
+        committed = seam is Seam.AFTER_COMMIT
+        armed = query(database_url, "SELECT count(*) FROM deadlines WHERE kind = 'breach'")
+        assert armed == [(0 if committed else 1,)]
+        assert (await running.api("POST", path, json=reason)).status_code == 202
+        assert query(database_url, "SELECT count(*) FROM outbox WHERE kind = 'cancellation'") == [(1,)]
+        assert (await types_of(running, case["id"])).count("case.cancelled") == 1
+        clock.advance(BREACH_IN + timedelta(minutes=1))
+        await sweep(running)
+        assert "failsafe.dispatch" not in await types_of(running, case["id"])
+
+
+@pytest.mark.req("HAZ-H01-03", "CORE-TI-20")
+async def test_receiving_a_cancellation(database_url: str) -> None:
+    """Committed, and the 200 lost: the sender's repeat is told that it is one, and nothing is done again."""
+    clock, message = a_clock(), request_to_us()
+    async with by_hand(database_url, clock) as running:
+        correlation = str(uuid4())
+        answer = await running.post_message(message, headers={"X-Correlation-Id": correlation})
+        given = messages.cancellation(message, answer.json())
+        ids = {"X-Request-Id": str(uuid4()), "X-Correlation-Id": correlation}
+        media = {"Content-Type": "application/fhir+json", "Accept": "application/fhir+json; version=1.1.0"}
+        doom = Doom(Seam.AFTER_COMMIT, "receipts")
+        async with doomed(configuration(base_url=NOWHERE), database_url, doom, now=clock()) as node:
+            await _post(node, "/FHIR/R4/$process-message", given, ids | media)
+        assert (await running.post_message(given, headers=ids)).status_code == 409
+        (case,) = (await running.api("GET", "/cases", key=CLINICIAN_KEY)).json()["cases"]
+        assert case["state"] == "cancelled"
+        told = await types_of(running, case["id"], key=CLINICIAN_KEY)
+        assert told == ["case.created", "case.cancelled"]
+        assert query(database_url, "SELECT count(*) FROM deadlines WHERE fired_at IS NULL") == [(0,)]
+
+
+@pytest.mark.req("HAZ-H01-03")
+async def test_opening_a_referral(database_url: str) -> None:
+    """Committed, and the 201 lost: case, deadline, message and the choice of the receiver are there, once."""
+    clock, body = a_clock(), referral_body("a6t1")
+    key = {"Idempotency-Key": str(uuid4())}
+    async with doomed(referral_configuration(), database_url, Doom(Seam.AFTER_COMMIT), now=clock()) as node:
+        await _post(node, "/api/v1/referrals", body, CAD | key)
+    async with receiving(database_url, clock=clock) as running:
+        answer = await running.api("POST", "/referrals", content=json.dumps(body), headers=CAD | key)
+        assert (answer.status_code, answer.headers.get("Idempotency-Replayed")) == (201, "true"), answer.text
+        assert await types_of(running, answer.json()["id"]) == ["case.created"]
+    for table in ("cases", "outbox", "events", "idempotency_keys", "receiver_decisions"):
+        assert query(database_url, f"SELECT count(*) FROM {table}") == [(1,)], table
+    assert query(database_url, "SELECT kind FROM deadlines WHERE fired_at IS NULL") != []
+
+
+@pytest.mark.parametrize("seam", [Seam.BEFORE_HOOK, Seam.AFTER_HOOK])
+async def test_telling_a_subscriber(database_url: str, seam: Seam) -> None:
+    """Nothing is lost, and what comes twice comes under the same delivery id, before anything else."""
+    clock = a_clock()
+    async with by_hand(database_url, clock) as running, a_subscriber() as subscriber:
+        await subscribe(running, subscriber.url)
+        await running.open_case()
+        await running.open_case()
+        async with doomed(configuration(base_url=NOWHERE), database_url, Doom(seam), now=clock()) as node:
+            await node.died()
+        assert len(subscriber.got) == (2 if seam is Seam.AFTER_HOOK else 0)
+        clock.advance(HOOK_LEASE)
+        await serve_all(running)
+        ids = [headers["x-cad-bridge-delivery"] for headers, _ in subscriber.got]
+        assert ids[-2:] == [event["id"] for event in (await running.api("GET", "/events")).json()["events"]]
+        assert ids == (ids[-2:] * 2 if seam is Seam.AFTER_HOOK else ids[-2:])
 
 
 @pytest.mark.req("HAZ-H02-02", "APP4-VR-12")
