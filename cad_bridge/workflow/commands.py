@@ -374,12 +374,9 @@ class IntakeOverdue(Command):
     due_at: datetime
 
 
-# --- about an escalation, whatever the state ------------------------------------------------------
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AcknowledgeEscalation(Command):
-    """A named person has seen the escalation and acts on it."""
+    """A named person has seen the escalation and acts on it, whatever the state of the case."""
 
     name: ClassVar[str] = "acknowledge"
     escalation_id: UUID
