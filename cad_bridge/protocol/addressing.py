@@ -95,7 +95,7 @@ def address_request(
         text = "The receiving organisation is not the one that provides the destination service."
         return Refused.because(NOT_FOUND, text, expression=_RECEIVER, rule="CORE-MH-04")
     meant = _meant(facts, conversations)
-    warnings = (*_receiver_unnamed(facts, strict=service.strict), *_weakly_meant(meant))
+    warnings = (*_receiver_unnamed(facts, strict=service.strict), *_weakly_meant(facts, meant))
     return Addressed(service=service, conversation=meant, warnings=warnings)
 
 
@@ -146,9 +146,9 @@ def _meant(facts: Facts, conversations: Sequence[KnownConversation]) -> KnownCon
     return between[0] if len(between) == 1 else None
 
 
-def _weakly_meant(conversation: KnownConversation | None) -> Iterator[Issue]:
-    """Senders reuse fullUrls across patients (DESIGN decision 7)."""
-    if conversation is not None and conversation.is_weak:
+def _weakly_meant(facts: Facts, conversation: KnownConversation | None) -> Iterator[Issue]:
+    """Senders reuse fullUrls across patients (DESIGN decision 7); a new request means no case that is there."""
+    if conversation is not None and conversation.is_weak and facts.reason != "new":
         text = "Neither an id that we issued nor the correlation id names this case, only a fullUrl: check the patient."
         yield _warning("Bundle.entry.fullUrl", text, rule="decision 7")
 
