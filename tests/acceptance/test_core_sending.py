@@ -146,7 +146,7 @@ async def _first(found: list[Any]) -> Any:
     return found[0] if found else None
 
 
-@pytest.mark.req("CORE-TI-07", "CORE-TI-08")
+@pytest.mark.req("CORE-TI-07", "CORE-TI-08", "CORE-BND-08")
 async def test_a_case_that_is_referred_onward_keeps_its_correlation_id(database_url: str) -> None:
     """A CAD that names the journey of an earlier case goes on with its conversation, to any service."""
     async with with_sandbox(database_url, cas=SILENT) as running:
@@ -159,6 +159,10 @@ async def test_a_case_that_is_referred_onward_keeps_its_correlation_id(database_
         assert _ids(later)[1] == _ids(earlier)[1]
         assert _ids(later)[0] != _ids(earlier)[0]
         assert _ids(strange)[1] != _ids(earlier)[1], other["id"]
+        journeys = [
+            _resource(json.loads(entry.request_body), "Encounter")["episodeOfCare"] for entry in (earlier, later)
+        ]
+        assert journeys[0] == journeys[1] == [{"reference": f"EpisodeOfCare/{first['journey_id']}"}]
 
 
 @pytest.mark.req("CORE-WF-10")
