@@ -130,6 +130,16 @@ def confirm_needed(receiver: str, location: DiscoveryAnswer) -> tuple[Reason, ..
     return _doubts(location)
 
 
+def why_not(named: CatalogueEntry, use_case: str, *, at: datetime) -> tuple[Reason, ...]:
+    """Why a named service may not take a use case, by what the catalogue says of it; where it is silent, nothing."""
+    reasons = []
+    if not named.is_active(at):
+        reasons.append("the endpoint catalogue says that the named service takes no messages now")
+    if named.use_cases and use_case not in named.use_cases:
+        reasons.append(f"the named service is not known to take {use_case}")
+    return tuple(Reason(ReasonCode.NO_SERVICE, text) for text in reasons)
+
+
 def manual_choice(
     ods_code: str,
     *,

@@ -21,7 +21,14 @@ from cad_bridge.discovery.discover import OUT_OF_AREA, discover
 from cad_bridge.discovery.holder import BoundaryHolder
 from cad_bridge.discovery.query import DiscoveryQuery, LocationSources
 from cad_bridge.discovery.reasons import Reason, ReasonCode
-from cad_bridge.discovery.receiver import ReceiverChoice, choose_receiver, confirm_needed, how_confirmed, manual_choice
+from cad_bridge.discovery.receiver import (
+    ReceiverChoice,
+    choose_receiver,
+    confirm_needed,
+    how_confirmed,
+    manual_choice,
+    why_not,
+)
 from cad_bridge.engine.catalogue import Catalogue
 from cad_bridge.store import receiver_decisions
 from cad_bridge.store.receiver_decisions import ReceiverDecision
@@ -79,7 +86,7 @@ class Discovery:
             unknown = Reason(ReasonCode.NO_SERVICE, "the named service is not in the endpoint catalogue")
             doubts = (unknown, *confirm_needed("", by_place.answer))
         else:
-            doubts = confirm_needed(named.ods_code, by_place.answer)
+            doubts = (*why_not(named, use_case, at=self._now()), *confirm_needed(named.ods_code, by_place.answer))
         doubts = (*doubts, *self._not_operational(by_place.answer))
         return replace(by_place, chosen=named, confirm=tuple(dict.fromkeys(doubts)))
 

@@ -157,6 +157,24 @@ async def test_a_named_receiver_is_held_against_the_place(database: AsyncEngine)
 
 
 @pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"use_cases": frozenset({"a4t1"})}, ["the named service is not known to take a6t1"]),
+        ({"status": "suspended"}, ["the endpoint catalogue says that the named service takes no messages now"]),
+        ({"use_cases": frozenset()}, []),
+    ],
+    ids=["another-use-case", "suspended", "nothing-known"],
+)
+async def test_a_named_receiver_that_may_not_take_it_is_told_before_it_is_sent(
+    database: AsyncEngine, changes: dict[str, object], told: list[str]
+) -> None:
+    asked = discovery(catalogue(database, service(1, "AAA", **changes)))
+    named = await asked.check_receiver(AAA.service_id, IN_AAA)
+    assert [reason.text for reason in named.confirm] == told
+    assert {reason.code for reason in named.confirm} <= {"no-service"}
+
+
+@pytest.mark.parametrize(
     ("operational", "is_real_site", "may_send"), [(True, True, True), (False, False, True), (False, True, False)]
 )
 async def test_illustrative_boundaries_send_nothing_by_themselves_on_a_real_site(
