@@ -86,7 +86,7 @@ def outbox(database_url: str) -> list[tuple[Any, ...]]:
         pytest.param(Fault.strip_ids(method="POST"), id="without-ids", marks=pytest.mark.req("CORE-TI-11")),
     ],
 )
-@pytest.mark.req("CORE-TI-09", "CORE-TI-10", "CORE-BND-11")
+@pytest.mark.req("CORE-TI-10", "CORE-BND-11")
 async def test_what_did_not_get_through_goes_again_unchanged_until_it_is_known_to_have_arrived(
     database_url: str, fault: Fault
 ) -> None:
