@@ -64,7 +64,7 @@ class _UnreadableError(Exception):
 
 def _parse(raw: bytes, max_bytes: int) -> dict[str, Any]:
     if len(raw) > max_bytes:
-        raise _UnreadableError("too-long", f"The message is longer than the {max_bytes} bytes accepted.", "json-size")
+        raise _UnreadableError("too-costly", f"The message is longer than the {max_bytes} bytes accepted.", "json-size")
     try:
         value = orjson.loads(raw)
     except orjson.JSONDecodeError as error:

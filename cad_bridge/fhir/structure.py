@@ -51,7 +51,7 @@ def check_structure(
     """Check the bytes of one received message as JSON and as a FHIR R4 4.0.1 Bundle, completely; never raises.
 
     Errors carry the FHIR issue code (``structure``, ``required``, ``value``, ``code-invalid``, ``invariant``,
-    ``too-long``) and the FHIRPath of the element. At most `MOST_ISSUES` are listed; a last one then says so.
+    ``too-costly``) and the FHIRPath of the element. At most `MOST_ISSUES` are listed; a last one then says so.
     """
     text = read_json(raw, max_bytes=max_bytes)
     if text.value is None:

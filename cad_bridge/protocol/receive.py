@@ -33,7 +33,7 @@ from cad_bridge.protocol.definitions import (
     definition_for,
     receiving_side,
 )
-from cad_bridge.protocol.errors import INVARIANT, NOT_IMPLEMENTED, NOT_SUPPORTED, STRUCTURE, Fault, Refused
+from cad_bridge.protocol.errors import INVARIANT, NOT_IMPLEMENTED, NOT_SUPPORTED, STRUCTURE, TOO_COSTLY, Fault, Refused
 from cad_bridge.protocol.headers import RequestHeaders
 from cad_bridge.protocol.media import SERVED_MAJORS, check_content_type, negotiate
 from cad_bridge.protocol.services import LocalService, Site
@@ -113,7 +113,9 @@ def open_message(raw: bytes, *, headers: RequestHeaders, context: ReceiveContext
         return refused
     structure = context.check_structure(raw)
     if structure.bundle is None or any(issue.is_error for issue in structure.issues):
-        return Refused(fault=STRUCTURE, issues=_errors(structure.issues))
+        # a message that is too long to be looked at is too costly, not badly made.
+        fault = TOO_COSTLY if any(issue.rule == "json-size" for issue in structure.issues) else STRUCTURE
+        return Refused(fault=fault, issues=_errors(structure.issues))
     facts = read_facts(structure.bundle)
     if refused := _refusal(INVARIANT, _check_envelope(facts)) or _check_version(facts, context):
         return refused

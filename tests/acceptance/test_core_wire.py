@@ -129,6 +129,7 @@ async def test_both_ids_are_on_every_answer(running: Running) -> None:
         (406, good, {"Accept": "text/plain"}),
         (415, good, {"Content-Type": "text/plain"}),
         (422, unsupported, {}),
+        (422, b"{}" + b" " * 1024 * 1024, {}),
         (200, good, {}),
         (409, good, {}),
     ]
