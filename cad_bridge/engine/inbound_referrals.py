@@ -13,7 +13,7 @@ from cad_bridge.engine.verdicts import Reply, issue_as_json
 from cad_bridge.fhir.content import ReceivedRequest, StatusReport
 from cad_bridge.fhir.facts import Facts
 from cad_bridge.fhir.issues import Issue
-from cad_bridge.fhir.read_response import read_rejection
+from cad_bridge.fhir.read_response import read_feedback, read_rejection
 from cad_bridge.fhir.read_status import read_status
 from cad_bridge.protocol.addressing import KnownConversation
 from cad_bridge.protocol.definitions import RESPONSE
@@ -105,7 +105,7 @@ class InboundReferral(Inbound):
 
     async def feedback(self) -> Reply | Refused:
         """DT-21: the patient of a category 5 referral did not attend."""
-        reason = read_rejection(self.accepted.bundle)
+        reason = read_feedback(self.accepted.bundle)
         command = FeedbackReceived(
             reason_code=reason.code, reason_text=reason.text or reason.display, by=self._responder()
         )

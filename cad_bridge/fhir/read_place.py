@@ -109,6 +109,8 @@ def _check(node: Node, location: Location) -> None:
         )
     if _is_no_grid_reference(location):
         node.ledger.warn(f"{node.path}.extension", "value", "Easting and northing are not metres of the grid.", "S2")
+    if location.type == "other" and location.type_text is None:
+        node.ledger.warn(f"{node.path}.type", "required", "An other location does not say what it is.", "APP6-LOC-09")
     if not location.can_be_placed:
         node.ledger.warn(node.path, "required", "The location has nothing by which it can be placed.", "APP-COM-10")
 

@@ -41,8 +41,18 @@ def read_rejection(bundle: Mapping[str, Any]) -> RejectionReason:
     return rejection_of(_ResponseReader(bundle).responders_encounter())
 
 
+def read_feedback(bundle: Mapping[str, Any]) -> RejectionReason:
+    """What a CAS tells of a patient who did not attend (DT-21): by its Encounter, else by the revoked ServiceRequest.
+
+    No page says where it stands. Never raises.
+    """
+    reader = _ResponseReader(bundle)
+    said = rejection_of(reader.responders_encounter())
+    return said if said != RejectionReason() else rejection_of(reader.service_request)
+
+
 def rejection_of(encounter: Node) -> RejectionReason:
-    """The reason that an Encounter gives."""
+    """The reason that an Encounter, or a ServiceRequest, gives."""
     concepts = encounter.items("reasonCode")
     coded = [coding for concept in concepts for coding in codings_of(concept)]
     listed = [coding for coding in coded if same_system(system_of(coding), codes.REJECTED_REASONS)] or coded

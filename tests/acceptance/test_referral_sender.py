@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import orjson
 import pytest
@@ -11,9 +12,21 @@ import pytest
 from cad_bridge.sandbox import plans
 from cad_bridge.sandbox.actions import Defect, ReportStatus
 from cad_bridge.sandbox.cases import Case
+from cad_bridge.settings import key_digest
 from tests.by_hand import a_clock, messages_of, query, reasons_of, send_due, sweep, types_of
-from tests.referrals import HOME_AST, LEEDS, NEWCASTLE, OTHER_AST, early_body, location, refer, referral_body, referring
-from tests.service import Running, until
+from tests.referrals import (
+    HOME_AST,
+    LEEDS,
+    NEWCASTLE,
+    OTHER_AST,
+    early_body,
+    ids,
+    location,
+    refer,
+    referral_body,
+    referring,
+)
+from tests.service import CAD_KEY, EOC, Running, until
 
 SOON = 0.05
 
@@ -457,6 +470,59 @@ async def test_a_referral_is_made_once_for_an_idempotency_key(database_url: str)
         assert (first.status_code, again.status_code) == (201, 201)
         assert first.json()["id"] == again.json()["id"]
         assert again.headers["Idempotency-Replayed"] == "true"
+
+
+@pytest.mark.req("APP6-REF-01")
+async def test_a_service_sends_the_use_cases_that_it_is_configured_for(database_url: str) -> None:
+    ast = {"id": EOC, "ods_code": "RX8", "name": "Test Ambulance EOC", "role": "ast", "use_cases": ["a6t1"]}
+    client = {"name": "eoc-cad", "key_sha256": key_digest(CAD_KEY), "services": [EOC], "roles": ["cad"]}
+    async with referring(
+        database_url,
+        plan=plans.silent(),
+        clock=a_clock(),
+        background=False,
+        service=[ast],
+        client=[client],
+        user=[],
+    ) as running:
+        answers = {use_case: await post(running, **referral_body(use_case)) for use_case in ("a6t1", "a6t2", "a6t3")}
+        assert {use_case: answer.status_code for use_case, answer in answers.items()} == {
+            "a6t1": 201,
+            "a6t2": 422,
+            "a6t3": 422,
+        }
+        assert answers["a6t2"].json()["errors"][0]["path"] == "use_case"
+
+
+@pytest.mark.req("APP3-RSP-01")
+async def test_feedback_that_a_patient_did_not_attend_reaches_a_person(database_url: str) -> None:
+    async with referring(database_url, plan=plans.silent(), clock=a_clock(), background=False) as running:
+        case = await refer(running, "a3t1", incident_location=location(LEEDS))
+        request = (await messages_of(running, case["id"]))[0]
+        answer = await running.post_message(_feedback(request["body"]), headers=ids(request["correlation_id"]))
+        assert answer.status_code == 200, answer.text
+        now = await running.case(case["id"])
+        assert reasons_of(now) == ["safeguarding-feedback"]
+        assert now["escalations"][0]["data"]["feedback"]["text"] == "Did not attend"
+        assert "case.updated" in await types_of(running, case["id"])
+
+
+def _feedback(request: bytes) -> dict[str, Any]:
+    """What a CAS tells of a patient who did not come: the referral, revoked, turned round."""
+    bundle: dict[str, Any] = orjson.loads(request)
+    header, order = (
+        next(e["resource"] for e in bundle["entry"] if e["resource"]["resourceType"] == kind)
+        for kind in ("MessageHeader", "ServiceRequest")
+    )
+    header["eventCoding"]["code"] = "servicerequest-response"
+    header["definition"] = header["definition"].replace("-request-referral", "-response-referral")
+    header["response"] = {"identifier": bundle["id"], "code": "ok"}
+    source, destination = header["source"]["endpoint"], header["destination"][0]["endpoint"]
+    header["source"]["endpoint"], header["destination"][0]["endpoint"] = destination, source
+    receiver = header["destination"][0]["receiver"]
+    header["destination"][0]["receiver"], header["sender"] = header["sender"], receiver
+    order |= {"status": "revoked", "reasonCode": [{"text": "Did not attend"}]}
+    return bundle | {"id": str(uuid4())}
 
 
 @pytest.mark.req("APP6-REF-01")

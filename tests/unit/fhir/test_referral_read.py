@@ -236,6 +236,18 @@ def test_whether_a_place_is_confirmed_is_read_and_never_assumed(
     assert content.incident_location.status == status
 
 
+@pytest.mark.req("APP6-LOC-09")
+def test_an_other_place_that_does_not_say_what_it_is_is_kept_with_an_issue(bundle: Json) -> None:
+    def rules() -> list[str]:
+        return [issue.rule for issue in read_request(bundle)[1]]
+
+    assert "APP6-LOC-09" not in rules()
+    for location in resources(bundle, "Location"):
+        location["type"][0].pop("text", None)
+    assert rules().count("APP6-LOC-09") == 1
+    assert {place.type for place in read_request(bundle)[0].other_locations} == {"rendezvous", "other"}
+
+
 def test_a_place_that_was_withdrawn_is_gone(bundle: Json) -> None:
     for place in resources(bundle, "Location"):
         if place["type"][0]["coding"][0]["code"] == "RLOC":
