@@ -217,11 +217,11 @@ async def test_a_body_or_query_that_says_a_name_twice_is_refused(database_url: s
     async with serving(configuration(base_url=NOWHERE), database_url, background=False) as running:
         body = json.dumps(request_body())
         twice = body[:-1] + ', "incident_location": ' + json.dumps(request_body()["incident_location"]) + "}"
-        for path, more in (
-            ("/validation-requests", {"content": twice, "headers": {"Content-Type": "application/json"}}),
-            ("/discovery", {"content": '{"lat": "53.8", "lon": "-1.5", "lat": "55.0"}'}),
+        for path, said in (
+            ("/validation-requests", twice),
+            ("/discovery", '{"lat": "53.8", "lon": "-1.5", "lat": "55.0"}'),
         ):
-            answer = await running.api("POST", path, **more)
+            answer = await running.api("POST", path, content=said, headers={"Content-Type": "application/json"})
             assert answer.status_code == 422, answer.text
             assert answer.json()["errors"][0]["message"].endswith("more than once")
         asked = await running.api("GET", "/cases", params=[("state", "sent"), ("state", "pending")])

@@ -91,7 +91,7 @@ async def test_digits_tell_how_precise_a_place_is(database_url: str) -> None:
         ("GET", {"params": [("lat", "53.8"), ("lat", "55.0"), ("lon", "-1.5")]}),
         ("POST", {"json": {"lat": True}}),
         ("POST", {"json": {"lat": [53.8]}}),
-        ("POST", {"content": b"{"}),
+        ("POST", {"content": b"{", "headers": {"Content-Type": "application/json"}}),
     ],
 )
 async def test_a_question_that_cannot_be_understood_is_a_problem(

@@ -150,9 +150,9 @@ async def test_an_event_has_the_fields_of_the_contract(database_url: str) -> Non
 
 async def test_what_is_no_cursor_is_refused_by_its_name(database_url: str) -> None:
     async with by_hand(database_url, a_clock()) as running:
-        for cursor in ("-1", "x", "1e3", "\N{ARABIC-INDIC DIGIT NINE}", "9" * 19, ""):
+        for cursor in ("-1", "x", "1e3", "\N{ARABIC-INDIC DIGIT NINE}", "9" * 19):
             answer = await running.api("GET", "/events", params={"after": cursor})
-            assert (answer.status_code, answer.json()["errors"][0]["path"]) == (422, "after"), cursor
+            assert (answer.status_code, answer.json()["errors"][0]["path"]) == (422, "query.after"), cursor
 
 
 async def test_each_client_reads_the_events_of_its_services_only(database_url: str) -> None:
