@@ -16,7 +16,7 @@ import orjson
 from cad_bridge.engine.core import Engine, Handled, NoSuchCaseError
 from cad_bridge.engine.ready_messages import CheckedMessage, check_ready
 from cad_bridge.engine.requests import FieldProblem, RequestRefusedError
-from cad_bridge.engine.responses import breaks_clock_start_rule, lacks_itk_reference
+from cad_bridge.engine.responses import Responding, breaks_clock_start_rule, lacks_itk_reference
 from cad_bridge.engine.verdicts import issue_as_json
 from cad_bridge.fhir.content import ReceivedOutcome, StatusReport
 from cad_bridge.fhir.facts import focus_encounter
@@ -38,17 +38,6 @@ _ENCOUNTER = f"{_HEADER}.focus.resolve()"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Responding:
-    """Who gives the response, and what they know of the case."""
-
-    client: str
-    person: str | None = None
-    """The clinician; without one, whom the message names as requester of the ServiceRequest."""
-    take_over: bool = False
-    read_version: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
     """A response that passed every check of the message alone, with what it says."""
 
@@ -61,12 +50,6 @@ class Response:
         """What a response to a validation says."""
         assert isinstance(self.said, ReceivedOutcome), "read by an action of a validation"
         return self.said
-
-    def by(self, responding: Responding) -> str:
-        """The clinician, and the client that says so."""
-        named = self.said.practitioner
-        person = responding.person or (named.name.full if named is not None and named.name is not None else None)
-        return f"{person} ({responding.client})" if person else responding.client
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,13 +145,13 @@ def _accept(stored: StoredCase, response: Response, responding: Responding) -> c
         why = "a CAS tells when the consultation starts: accept by plain JSON, and start with this"
         raise RequestRefusedError(FieldProblem(_HEADER, why))
     _interim_may_go(stored)
-    by = response.by(responding)
+    by = responding.by(response.said.practitioner)
     return commands.Accept(take_over=responding.take_over, bundle=response.raw, by=by)
 
 
 def _start(stored: StoredCase, response: Response, responding: Responding) -> commands.Command:
     _interim_may_go(stored)
-    by = response.by(responding)
+    by = responding.by(response.said.practitioner)
     return commands.Start(take_over=responding.take_over, bundle=response.raw, by=by)
 
 
@@ -177,7 +160,7 @@ def reject(_: StoredCase, response: Response, responding: Responding) -> command
     text = reason.text or reason.display
     if not (reason.code and text):
         raise RequestRefusedError(FieldProblem(f"{_ENCOUNTER}.reasonCode", "must hold a code, and say why in words"))
-    by = response.by(responding)
+    by = responding.by(response.said.practitioner)
     return commands.Reject(reason_code=reason.code, reason_text=text, bundle=response.raw, by=by)
 
 
@@ -190,8 +173,9 @@ def _complete(stored: StoredCase, response: Response, responding: Responding) ->
         new_cad_id=outcome.new_cad_id,
         outcome=outcome.model_dump(mode="json", exclude_none=True),
         read_version=responding.read_version,
+        take_over=responding.may_be_anothers,
         bundle=response.raw,
-        by=response.by(responding),
+        by=responding.by(outcome.practitioner),
     )
     if moves(stored.case, command):
         _refuse(stored, response)

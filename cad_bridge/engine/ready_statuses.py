@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import cast
 
-from cad_bridge.engine.ready_responses import Action, Responding, Response, reject
+from cad_bridge.engine.ready_responses import Action, Response, reject
 from cad_bridge.engine.requests import FieldProblem, RequestRefusedError
+from cad_bridge.engine.responses import Responding
 from cad_bridge.fhir.content import StatusReport
 from cad_bridge.fhir.read_status import read_status
 from cad_bridge.store.rows import StoredCase
@@ -22,14 +23,14 @@ _HISTORY = "Bundle.entry.resource.ofType(MessageHeader).focus.resolve().statusHi
 
 def _accept(stored: StoredCase, response: Response, responding: Responding) -> commands.Command:
     _continued(stored, response)
-    by = response.by(responding)
+    by = responding.by(response.said.practitioner)
     return commands.Accept(take_over=responding.take_over, bundle=response.raw, by=by)
 
 
 def _status(stored: StoredCase, response: Response, responding: Responding) -> commands.Command:
     since = _continued(stored, response)
     status = cast(ReceiverStatus, _report(response).status)
-    return ReportStatus(status=status, at=since, bundle=response.raw, by=response.by(responding))
+    return ReportStatus(status=status, at=since, bundle=response.raw, by=responding.by(response.said.practitioner))
 
 
 def _refuse(stored: StoredCase, response: Response, responding: Responding) -> commands.Command:

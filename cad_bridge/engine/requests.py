@@ -178,7 +178,13 @@ def _with_breach_time(content: Request, service: LocalService, now: datetime) ->
     if content.breach_at is None:
         default = service.policy.breach_time(Priority.parse(content.triage.arp))
         if default is None:
-            raise RequestRefusedError(FieldProblem("breach_at", "a validation request needs a breach time"))
+            raise RequestRefusedError(
+                FieldProblem("breach_at", "is needed: the service has no default for this category")
+            )
+        if now + default <= content.clock_start:
+            raise RequestRefusedError(
+                FieldProblem("breach_at", "the service's default would not lie after clock_start")
+            )
         return content.model_copy(update={"breach_at": now + default})
     if content.breach_at <= now:
         raise RequestRefusedError(FieldProblem("breach_at", "must lie in the future"))

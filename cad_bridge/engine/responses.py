@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -27,8 +28,30 @@ def practitioner_facts(practitioner: Practitioner | None, *, by: str) -> dict[st
     return known.model_dump(mode="json", exclude_none=True)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Responding:
+    """Who gives an outcome, and what they know of the case."""
+
+    client: str
+    person: str | None = None
+    """The clinician, where the client names one; else the story has whom the outcome names."""
+    take_over: bool = False
+    read_version: int | None = None
+
+    def by(self, practitioner: Practitioner | None) -> str:
+        """The clinician, and the client that says so."""
+        named = practitioner.name.full if practitioner is not None and practitioner.name is not None else None
+        person = self.person or named
+        return f"{person} ({self.client})" if person else self.client
+
+    @property
+    def may_be_anothers(self) -> bool:
+        """Whether the claim of another clinician is no hindrance: it is known, or nobody said who acts."""
+        return self.take_over or self.person is None
+
+
 def complete_command(
-    stored: StoredCase, outcome: Outcome, *, by: str, now: datetime, read_version: int | None = None
+    stored: StoredCase, outcome: Outcome, responding: Responding, *, now: datetime
 ) -> tuple[commands.Complete, dict[str, Any]]:
     """The command, and the outcome to keep with the case: its clock start follows the T5 rule (APP4-VS-18, -19).
 
@@ -50,8 +73,9 @@ def complete_command(
         clock_start=clock_start,
         new_cad_id=outcome.new_cad_id,
         outcome=kept,
-        by=by,
-        read_version=read_version,
+        by=responding.by(outcome.practitioner),
+        read_version=responding.read_version,
+        take_over=responding.may_be_anothers,
     )
     if moves(stored.case, command):
         _refuse(stored, outcome)

@@ -128,8 +128,9 @@ def _times(request: Request) -> Iterator[Breach]:
     timings = request.timings
     if timings.call_connect is None and timings.call_answer is None:
         yield Breach(("timings",), "missing", "call_connect or, if it is not known, call_answer is needed")
-    if request.breach_at is None and not is_cad_to_cad(request):
-        yield Breach(("breach_at",), "missing", "the time by which the receiver must have acted is needed")
+    # A validation without one may get its service's default: that is for whoever opens it.
+    if request.breach_at is None and request.use_case == "a3t1":
+        yield Breach(("breach_at",), "missing", "the call-back time is needed")
     if request.breach_at is not None and request.breach_at <= request.clock_start:
         yield Breach(("breach_at",), "value", "must be later than clock_start")
     if timings.location_confirmed is not None and request.incident_location.status != "confirmed":

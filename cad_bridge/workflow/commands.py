@@ -308,6 +308,8 @@ class Complete(Command):
     outcome: dict[str, Any] = field(default_factory=dict)
     read_version: int | None = None
     """The version of the case that the clinician had before them, where their system says so."""
+    take_over: bool = True
+    """False where the clinician is known, and does not say that the case may be another's."""
     bundle: bytes | None = None
 
 

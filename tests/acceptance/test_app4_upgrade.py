@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
-from tests.service import CLINICIAN_KEY, request_body
+from tests.service import CLINICIAN_KEY, configuration, request_body
 from tests.two_sites import CAS, TwoSites, two_sites
 
 PRACTITIONER = {"sds_role_profile_id": "PT1", "name": {"family": "Nurse", "given": ["Nell"]}, "role": "Nurse"}
@@ -78,6 +79,45 @@ async def test_an_update_must_be_read_before_the_case_is_completed(database_url:
         await sites.ast.state(asked["id"], "completed")
         events = await sites.responder.events(held["id"], key=CLINICIAN_KEY)
         assert {"changed": [], "update_read": True, "by": "Ann (clinicians)"} in [event["data"] for event in events]
+
+
+async def test_a_case_of_another_clinician_is_completed_only_knowingly(
+    database_url: str, second_database_url: str
+) -> None:
+    async with two_sites(database_url, second_database_url) as sites:
+        asked, held = await sites.ask()
+        await sites.answer(held, "accept", {"by": "Ann"})
+        path = f"/cases/{held['id']}/complete"
+        bob = {"Acting-User": "Bob"}
+        unknowing = await sites.responder.api("POST", path, key=CLINICIAN_KEY, json=outcome(), headers=bob)
+        assert unknowing.status_code == 409
+        assert "Ann (clinicians)" in unknowing.json()["detail"]
+        await sites.answer(held, "complete", outcome(), headers=bob | {"Take-Over": "true"})
+        await sites.ast.state(asked["id"], "completed")
+        told = await sites.responder.event(held["id"], "case.completed", key=CLINICIAN_KEY)
+        assert told["data"]["by"] == "Bob (clinicians)"
+
+
+async def test_a_service_may_have_a_breach_time_of_its_own_for_a_category(
+    database_url: str, second_database_url: str
+) -> None:
+    service = [item.model_dump(mode="json") for item in configuration(base_url="http://x").service]
+    service[0]["policy"] = {"breach_minutes": {"C3": 40}}
+    async with two_sites(database_url, second_database_url, service=service) as sites:
+        asked, held = await sites.ask(breach_at=None)
+        waits = datetime.fromisoformat(asked["breach_at"]) - datetime.fromisoformat(asked["created_at"])
+        assert abs(waits - timedelta(minutes=40)) < timedelta(seconds=30)
+        assert held["breach_at"] == asked["breach_at"]
+        assert asked["deadlines"] == [{"kind": "breach", "due_at": asked["breach_at"]}]
+        none = request_body(receiver=CAS, breach_at=None, case_number="YAS-2")
+        none["triage"] = none["triage"] | {"arp": "C4"}
+        refused = await sites.ast.api("POST", "/validation-requests", json=none)
+        assert refused.status_code == 422
+        assert refused.json()["errors"][0]["path"] == "breach_at"
+        # Without an Acting-User the story has whom the outcome names.
+        await sites.answer(held, "complete", outcome())
+        told = await sites.responder.event(held["id"], "case.completed", key=CLINICIAN_KEY)
+        assert told["data"]["by"] == "Nell Nurse (clinicians)"
 
 
 async def test_the_version_read_may_come_with_the_completion(database_url: str, second_database_url: str) -> None:

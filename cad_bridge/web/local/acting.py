@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 from uuid import UUID
 
+from fastapi import Header
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from cad_bridge.engine.core import NoSuchCaseError
@@ -20,6 +21,11 @@ from cad_bridge.workflow import commands
 from cad_bridge.workflow.case import Case
 from cad_bridge.workflow.decide import WORKFLOWS
 from cad_bridge.workflow.vocabulary import Side
+
+ActingUser = Annotated[
+    str | None, Header(max_length=200, pattern=r"^\S+( \S+)*$", description="The person who acts, for the audit trail.")
+]
+TakeOver = Annotated[bool, Header(description="The case is another clinician's, and the one who acts knows it.")]
 
 
 class ActBody(BaseModel):

@@ -10,14 +10,14 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from cad_bridge.engine.corrections import CORRECTABLE
 from cad_bridge.engine.requests import RequestRefusedError
-from cad_bridge.engine.responses import complete_command
+from cad_bridge.engine.responses import Responding, complete_command
 from cad_bridge.fhir.content import Outcome
 from cad_bridge.fhir.content_clinical import Practitioner
 from cad_bridge.store import queries
 from cad_bridge.store.queries import CaseFilter
 from cad_bridge.web.context import Client
 from cad_bridge.web.local.access import Actor, Cad, Clinician, Context, Reader, visible_case
-from cad_bridge.web.local.acting import ActBody, act, clinician, who
+from cad_bridge.web.local.acting import ActBody, ActingUser, TakeOver, act, clinician, who
 from cad_bridge.web.local.questions import CaseQuestion
 from cad_bridge.web.local.views import case_view, message_view
 from cad_bridge.web.problems import invalid, not_found, refused
@@ -236,16 +236,24 @@ async def complete(
     context: Context,
     client: Clinician,
     if_match: Annotated[str | None, Header(pattern=r'^"?[0-9]+"?$', description="The version that was read.")] = None,
+    acting_user: ActingUser = None,
+    take_over: TakeOver = False,
 ) -> dict[str, Any]:
     """The consultation has ended; the requester gets the final response.
 
     If-Match holds the `version` of the case that the clinician had before them. It is needed once the requester has
-    updated the case since the clinician accepted it, so that nobody completes what they have not seen.
+    updated the case since the clinician accepted it, so that nobody completes what they have not seen. Acting-User
+    names the clinician: with it, a case that another one has taken on is completed only with Take-Over: true.
     """
     stored = await visible_case(context, client, case_id)
-    read_version = int(if_match.strip('"')) if if_match else None
+    responding = Responding(
+        client=client.name,
+        person=acting_user,
+        take_over=take_over,
+        read_version=int(if_match.strip('"')) if if_match else None,
+    )
     try:
-        command, outcome = complete_command(stored, body, by=client.name, now=context.now(), read_version=read_version)
+        command, outcome = complete_command(stored, body, responding, now=context.now())
     except RequestRefusedError as error:
         raise refused(error) from None
     return await act(context, client, case_id, command, outcome=outcome)

@@ -10,11 +10,13 @@ from fastapi import APIRouter, Depends, Header, Request
 
 from cad_bridge.engine import ready_statuses
 from cad_bridge.engine.core import Handled, NoSuchCaseError
-from cad_bridge.engine.ready_responses import ACTIONS, Action, Responding, respond_ready
+from cad_bridge.engine.ready_responses import ACTIONS, Action, respond_ready
 from cad_bridge.engine.requests import RequestRefusedError
+from cad_bridge.engine.responses import Responding
 from cad_bridge.store import queries
 from cad_bridge.web.context import Client, WebContext
 from cad_bridge.web.local.access import Clinician, Context, visible_case
+from cad_bridge.web.local.acting import ActingUser, TakeOver
 from cad_bridge.web.local.ready import FhirRoute
 from cad_bridge.web.local.views import case_view
 from cad_bridge.web.problems import does_not_fit, not_found, refused
@@ -37,8 +39,8 @@ async def _call(
     request: Request,
     context: Context,
     client: Clinician,
-    acting_user: Annotated[str | None, Header(max_length=200, pattern=r"^\S+( \S+)*$")] = None,
-    take_over: Annotated[bool, Header()] = False,
+    acting_user: ActingUser = None,
+    take_over: TakeOver = False,
     if_match: Annotated[str | None, Header(pattern=r'^"?[0-9]+"?$')] = None,
 ) -> Call:
     read_version = int(if_match.strip('"')) if if_match else None

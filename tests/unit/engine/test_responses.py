@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cad_bridge.engine.requests import RequestRefusedError
-from cad_bridge.engine.responses import complete_command
+from cad_bridge.engine.responses import Responding, complete_command
 from cad_bridge.fhir.content import Outcome
 from cad_bridge.workflow.vocabulary import Priority, Side
 from tests.unit.web.board_pages import stored_case
@@ -23,7 +23,7 @@ def refused(**outcome: Any) -> list[str]:
     stored = stored_case({}, side=Side.RESPONDER, state="in_progress", arp=Priority.C3, clock_start=STARTED)
     said = {"dispatch_required": outcome["arp"] != "C5", "summary": "Seen.", "practitioner": NURSE} | outcome
     try:
-        complete_command(stored, Outcome.model_validate(said), by="Nurse", now=NOW)
+        complete_command(stored, Outcome.model_validate(said), Responding(client="cas"), now=NOW)
     except RequestRefusedError as error:
         return [problem.path for problem in error.problems]
     return []
