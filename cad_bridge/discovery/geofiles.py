@@ -98,7 +98,7 @@ def _plausible(bounds: tuple[float, float, float, float], crs: FileCrs) -> bool:
 
 def _read_geojson(path: Path) -> list[tuple[dict[str, Any], Any, FileCrs]]:
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(path.read_text(encoding="utf-8-sig"))
         features = document["features"]
         crs = _geojson_crs(document)
         return [(dict(item["properties"] or {}), _shape(item["geometry"]), crs) for item in features]

@@ -50,6 +50,7 @@ def read_sources(query: DiscoveryQuery, sources: LocationSources) -> Readings:
     Raises:
         RejectionError: a source that is given can't be right, or nothing is left to locate by.
     """
+    read_uncertainty(query.uncertainty_m)  # absurd is absurd, also where nothing has come for it to count for
     direct = [reading for reading in (_wgs84(query), _grid(query)) if reading is not None]
     indirect: list[Reading] = []
     notes: list[Reason] = []

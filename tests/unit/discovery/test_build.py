@@ -174,6 +174,7 @@ METRES = shapely.geometry.mapping(DISTRICTS["D1"])
     [
         (feature_collection(DEGREES), None),
         (feature_collection(DEGREES), FileCrs.WGS84),
+        ("\ufeff" + feature_collection(DEGREES), None),
         (feature_collection(DEGREES, **crs_member("urn:ogc:def:crs:OGC:1.3:CRS84")), None),
         (feature_collection(METRES), FileCrs.OSGB),
         (feature_collection(METRES, **crs_member("urn:ogc:def:crs:EPSG::27700")), None),

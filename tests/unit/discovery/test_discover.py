@@ -159,6 +159,7 @@ def test_a_coarse_place_off_the_coast_says_what_it_may_mean(squares_index: Bound
         ({"easting": "430160", "northing": "433562"}, "crs-missing"),
         ({"lat": "-1.5", "lon": "53.8"}, "swapped"),
         ({"lat": "53.8", "lon": "-1.5", "uncertainty_m": -1.0}, "uncertainty-absurd"),
+        ({"postcode": "LS1 4AP", "uncertainty_m": -1.0}, "uncertainty-absurd"),
         ({"lat": "-1.5", "lon": "53.8", "easting": "430160", "northing": "433562", "crs": "osgb"}, "swapped"),
         ({"lat": "53.8", "lon": "-1.5", "easting": "0.43", "northing": "0.43", "crs": "osgb"}, "grid-absurd"),
         ({"uprn": "100"}, "no-location"),
