@@ -11,6 +11,7 @@ from cad_bridge.discovery.catalogue.records import (
     EndpointRecord,
     HealthcareServiceRecord,
     OrganizationRecord,
+    belongs_to,
     read_endpoint,
     read_healthcare_service,
     read_organization,
@@ -67,15 +68,7 @@ def _ods_code(service: HealthcareServiceRecord, owners: list[OrganizationRecord]
 
 
 def _endpoints_of(service: HealthcareServiceRecord, addresses: list[EndpointRecord]) -> list[EndpointRecord]:
-    return [
-        endpoint
-        for endpoint in addresses
-        if endpoint.speaks_bars
-        and (
-            endpoint.id in service.endpoint_ids
-            or any(same_identifier(own, held) for own in service.service_ids for held in endpoint.identifiers)
-        )
-    ]
+    return [endpoint for endpoint in addresses if endpoint.speaks_bars and belongs_to(endpoint, service)]
 
 
 def _entries(

@@ -17,7 +17,7 @@ from cad_bridge.discovery.catalogue.elements import (
     referred_ids,
     text,
 )
-from cad_bridge.discovery.catalogue.tokens import Token, same_system
+from cad_bridge.discovery.catalogue.tokens import Token, same_identifier, same_system
 from cad_bridge.fhir.systems import SERVICE_ID, USE_CASE
 
 BARS_PAYLOAD = "bars"
@@ -109,6 +109,13 @@ def read_organization(resource: Resource) -> OrganizationRecord:
     """An Organization resource as a value."""
     return OrganizationRecord(
         id=text(resource.get("id")), identifiers=identifiers(resource), name=text(resource.get("name"))
+    )
+
+
+def belongs_to(endpoint: EndpointRecord, service: HealthcareServiceRecord) -> bool:
+    """Whether the service refers to the endpoint, or the endpoint carries the service id as its own identifier."""
+    return endpoint.id in service.endpoint_ids or any(
+        same_identifier(own, held) for own in service.service_ids for held in endpoint.identifiers
     )
 
 

@@ -7,7 +7,13 @@ from datetime import datetime
 from typing import Any
 
 from cad_bridge.discovery.catalogue.elements import Resource, identifiers
-from cad_bridge.discovery.catalogue.records import is_private, read_endpoint, read_healthcare_service
+from cad_bridge.discovery.catalogue.records import (
+    HealthcareServiceRecord,
+    belongs_to,
+    is_private,
+    read_endpoint,
+    read_healthcare_service,
+)
 from cad_bridge.discovery.catalogue.tokens import Token, matches, parse_token
 from cad_bridge.discovery.catalogue.versions import owner_of
 
@@ -45,11 +51,12 @@ def search_endpoints(
         },
     )
     having: dict[str, Token] = {name: wanted[name] for name in ("service", "service-id") if name in wanted}
-    allowed = _endpoint_ids(services, having) if having else None
+    chosen = _services_having(services, having) if having else None
     return tuple(
         resource
         for resource in resources
-        if (allowed is None or resource.get("id") in allowed) and _identifier_matches(resource, wanted)
+        if (chosen is None or any(belongs_to(read_endpoint(resource), service) for service in chosen))
+        and _identifier_matches(resource, wanted)
     )
 
 
@@ -141,13 +148,12 @@ def _template_matches(resource: Resource, wanted: Mapping[str, Token]) -> bool:
     return kinds and _identifier_matches(resource, wanted)
 
 
-def _endpoint_ids(services: Iterable[Resource], having: Mapping[str, Token]) -> frozenset[str]:
-    """Ids of the endpoints of the services that are asked for."""
+def _services_having(services: Iterable[Resource], having: Mapping[str, Token]) -> tuple[HealthcareServiceRecord, ...]:
+    """The services that are asked for."""
     records = [read_healthcare_service(service) for service in services]
-    chosen = [
+    return tuple(
         record
         for record in records
         if ("service-id" not in having or record.id == having["service-id"].value)
         and ("service" not in having or any(matches(having["service"], token) for token in record.identifiers))
-    ]
-    return frozenset(endpoint_id for record in chosen for endpoint_id in record.endpoint_ids)
+    )

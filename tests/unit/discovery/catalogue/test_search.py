@@ -70,6 +70,13 @@ def test_searching_endpoints(parameters: dict[str, str], found: list[str]) -> No
     assert ids(search_endpoints(ENDPOINTS, parameters, services=SERVICES)) == found
 
 
+def test_an_endpoint_that_carries_the_service_id_itself_is_the_service_s_too() -> None:
+    """As the published examples do; delivery resolves them alike."""
+    carrying = endpoint(4, identifier=[{"system": SERVICE_ID, "value": "2"}])
+    parameters = {"_has:HealthcareService.Identifier": f"{SERVICE_ID}|2"}
+    assert ids(search_endpoints([*ENDPOINTS, carrying], parameters, services=SERVICES)) == ["endpoint-2", "endpoint-4"]
+
+
 @pytest.mark.parametrize(
     ("parameters", "found"),
     [
