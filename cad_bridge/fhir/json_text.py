@@ -15,6 +15,7 @@ from typing import Any
 import orjson
 
 from cad_bridge.fhir.issues import Issue, Severity
+from cad_bridge.fhir.json_places import place_of_repeat, place_of_text
 
 DEFAULT_MAX_BYTES = 1024 * 1024
 """1 MiB. The largest published message has 48 KB."""
@@ -57,9 +58,9 @@ def read_json(raw: bytes, *, max_bytes: int = DEFAULT_MAX_BYTES) -> JsonText:
 
 
 class _UnreadableError(Exception):
-    def __init__(self, code: str, diagnostics: str, rule: str) -> None:
+    def __init__(self, code: str, diagnostics: str, rule: str, *, at: str = "") -> None:
         super().__init__(rule)
-        self.issue = Issue(severity=Severity.ERROR, code=code, expression="", diagnostics=diagnostics, rule=rule)
+        self.issue = Issue(severity=Severity.ERROR, code=code, expression=at, diagnostics=diagnostics, rule=rule)
 
 
 def _parse(raw: bytes, max_bytes: int) -> dict[str, Any]:
@@ -84,9 +85,11 @@ def _write(value: dict[str, Any]) -> bytes:
 def _refuse_what_json_allows(raw: bytes, value: dict[str, Any], compact: bytes) -> None:
     has_escapes = _has_telling_escapes(raw)
     if repeats_a_key(raw) if has_escapes else _loses_quotes(raw, compact):
-        raise _UnreadableError("structure", "An object says the same key more than once.", "json-duplicate-key")
+        text, at = "An object says the same key more than once.", place_of_repeat(raw, value)
+        raise _UnreadableError("structure", text, "json-duplicate-key", at=at)
     if has_escapes and has_control_character(value):
-        raise _UnreadableError("structure", "A text holds a control character, against FHIR.", "json-control")
+        text, at = "A text holds a control character, against FHIR.", place_of_text(value, has_control_character)
+        raise _UnreadableError("structure", text, "json-control", at=at)
 
 
 def _has_telling_escapes(raw: bytes) -> bool:

@@ -52,6 +52,27 @@ def test_bytes_that_are_no_plain_json_object_are_refused(raw: bytes, rule: str) 
     assert [(issue.rule, issue.severity, issue.expression) for issue in result.issues] == [(rule, Severity.ERROR, "")]
 
 
+@pytest.mark.parametrize(
+    ("written", "instead", "expression"),
+    [
+        (b'"type":"message"', b'"type":"message","type":"message"', "Bundle"),
+        (b'"gender":', b'"gender":"male","gender":', "Bundle.entry[{patient}].resource"),
+        (b'"gender":', b'"\\u0022":1,"gender":"male","gender":', "Bundle.entry[{patient}].resource"),
+        (b'"gender":"', b'"gender":"\\u0000', "Bundle.entry[{patient}].resource.gender"),
+        (b'"gender":"', b'"Smith\\u0000":1,"gender":"', "Bundle.entry[{patient}].resource"),
+    ],
+)
+def test_the_place_of_what_json_allows_is_told(written: bytes, instead: bytes, expression: str) -> None:
+    bundle = message(FULL)
+    patient = [entry["resource"]["resourceType"] for entry in bundle["entry"]].index("Patient")
+    bundle["entry"][patient]["resource"] = {"resourceType": "Patient", "gender": "male"}
+    raw = orjson.dumps(bundle)
+    assert written in raw
+    (issue,) = check_structure(raw.replace(written, instead, 1)).issues
+    assert issue.rule in {"json-duplicate-key", "json-control"}
+    assert issue.expression == expression.format(patient=patient)
+
+
 def test_a_message_may_be_as_long_as_the_limit_and_no_longer() -> None:
     raw = orjson.dumps(message(FULL))
     assert not check_structure(raw, max_bytes=len(raw)).is_refused
