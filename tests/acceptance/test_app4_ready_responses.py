@@ -91,7 +91,7 @@ async def _received(cas: OtherMake, kind: str) -> bytes:
 
 
 @pytest.mark.parametrize(("use_case", "first"), [("a4t1", "start"), ("a4t2", "accept"), ("a4t3", "accept")])
-@pytest.mark.req("APP4-VS-03", "APP4-VS-09")
+@pytest.mark.req("APP4-VS-03", "APP4-VS-09", "APP4-VR-01")
 async def test_ready_responses_are_sent_byte_for_byte_and_decided_like_plain_json(
     database_url: str, second_database_url: str, use_case: str, first: str
 ) -> None:
@@ -118,7 +118,7 @@ async def test_ready_responses_are_sent_byte_for_byte_and_decided_like_plain_jso
         assert (told["data"]["dispatch_required"], told["data"]["arp"]) == (False, "C5")
 
 
-@pytest.mark.req("APP4-VS-05", "APP4-VS-06")
+@pytest.mark.req("APP4-VS-05", "APP4-VS-06", "APP4-VR-22")
 async def test_a_ready_rejection_hands_the_case_back(database_url: str, second_database_url: str) -> None:
     async with two_sites(database_url, second_database_url, strict=True) as sites:
         cas = await _answering(sites)

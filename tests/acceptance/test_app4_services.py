@@ -40,7 +40,7 @@ async def test_our_ast_asks_through_the_proxy_and_gets_interim_and_final(databas
 
 
 @pytest.mark.parametrize("use_case", ["a4t2", "a4t3"])
-@pytest.mark.req("APP4-VS-01", "APP4-VS-10")
+@pytest.mark.req("APP4-VS-01", "APP4-VS-10", "APP4-VS-34")
 async def test_our_falls_or_community_service_answers_through_the_proxy(database_url: str, use_case: str) -> None:
     async with with_sandbox(database_url, **_answering(use_case)) as running:
         assert running.sandbox is not None

@@ -28,6 +28,7 @@ OUTCOMES = [
 ]
 
 
+@pytest.mark.req("APP4-VS-27", "APP4-VS-13", "APP4-VS-17")
 async def test_every_outcome_and_reason_is_taken_by_a_strict_service(
     database_url: str, second_database_url: str
 ) -> None:
@@ -45,6 +46,8 @@ async def test_every_outcome_and_reason_is_taken_by_a_strict_service(
             told = "case.review_required" if answer["arp"] == "HCP3" else "case.completed"
             done = await sites.ast.event(asked["id"], told)
             assert done["data"]["outcome"]["summary"] == answer["summary"]
+            taken = (await sites.ast.case(asked["id"]))["outcome"]
+            assert taken["scene_safety"] == answer.get("scene_safety", {"status": "safe", "reasons": []})
         assert await _escalations(sites) == {"rejected"}
 
 

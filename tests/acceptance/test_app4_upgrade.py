@@ -20,7 +20,7 @@ def outcome(**changes: Any) -> dict[str, Any]:
     return {"dispatch_required": False, "arp": "C5", "summary": "Advice given.", "practitioner": PRACTITIONER} | changes
 
 
-@pytest.mark.req("HAZ-H02-06", "HAZ-H02-03")
+@pytest.mark.req("HAZ-H02-06", "HAZ-H02-03", "APP4-VR-22")
 async def test_an_upgrade_leaves_one_live_case_that_the_original_names(
     database_url: str, second_database_url: str
 ) -> None:
@@ -54,7 +54,7 @@ async def _updated(sites: TwoSites, **changes: Any) -> tuple[dict[str, Any], dic
     return body, asked, await sites.responder.case(held["id"], key=CLINICIAN_KEY)
 
 
-@pytest.mark.req("HAZ-H05-04", "APP-COM-25")
+@pytest.mark.req("HAZ-H05-04", "APP-COM-25", "APP4-VR-22")
 async def test_a_changed_number_reaches_the_responder_as_an_update(database_url: str, second_database_url: str) -> None:
     number = {"rank": 1, "system": "phone", "use": "mobile", "value": "07700 900999"}
     contacts = [{"rank": 1, "relationship": "self", "telecom": [number]}]
@@ -136,7 +136,7 @@ async def test_starting_is_not_held_up_by_an_update(database_url: str, second_da
         assert started["content"]["presenting_complaint"] == "Palpitations, now dizzy"
 
 
-@pytest.mark.req("APP-COM-28")
+@pytest.mark.req("APP-COM-28", "APP4-VR-22")
 async def test_a_cancellation_during_the_consultation_blocks_its_completion(
     database_url: str, second_database_url: str
 ) -> None:
@@ -153,7 +153,7 @@ async def test_a_cancellation_during_the_consultation_blocks_its_completion(
         assert (await sites.ast.case(asked["id"]))["state"] == "cancelled"
 
 
-@pytest.mark.req("HAZ-H01-05")
+@pytest.mark.req("HAZ-H01-05", "APP-COM-23")
 async def test_an_update_that_is_refused_leaves_the_case_alive(database_url: str, second_database_url: str) -> None:
     async with two_sites(database_url, second_database_url) as sites:
         _, held = await sites.ask()

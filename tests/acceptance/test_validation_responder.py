@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 
 from cad_bridge.clock import ManualClock
+from tests import messages
 from tests.service import CLINICIAN_KEY, OUR_CAS, Running, configuration, serving
 from tests.shared_material import SHARED, needs_shared
 
@@ -54,6 +55,29 @@ async def test_an_official_request_is_accepted_with_a_planned_encounter(database
         assert all("id" in entry["resource"] for entry in answer.json()["entry"])
         assert case["state"] == "received"
         assert case["remote_case_number"] == "sender1234"
+
+
+def _without_identifiers(patient: dict[str, Any]) -> None:
+    patient.pop("identifier", None)
+
+
+def _unknown(patient: dict[str, Any]) -> None:
+    for name in ("identifier", "name", "birthDate", "gender", "address"):
+        patient.pop(name, None)
+
+
+@pytest.mark.parametrize("spoil", [_without_identifiers, _unknown])
+@pytest.mark.req("APP-COM-20", "APP-COM-21")
+async def test_a_patient_whom_nobody_knows_is_taken_like_any_other(database_url: str, spoil: Any) -> None:
+    known = messages.validation_request(destination=OUR_CAS)
+    spoil(next(e["resource"] for e in known["entry"] if e["resource"]["resourceType"] == "Patient"))
+    async with serving(configuration(base_url=NOWHERE), database_url, background=False) as running:
+        answer = await running.post_message(known)
+        assert answer.status_code == 200, answer.text
+        case = await _received(running)
+        assert case["state"] == "received"
+        assert "nhs_number" not in case["content"]["patient"]
+        assert case["content"]["contacts"], "there is somebody to call"
 
 
 @needs_shared

@@ -26,7 +26,7 @@ def shared(content: RequestContent | OutcomeContent, shape: type[RequestContent 
     return {name: getattr(content, name) for name in shape.model_fields}
 
 
-@pytest.mark.req("CORE-BND-13", "APP-COM-13")
+@pytest.mark.req("CORE-BND-13", "APP-COM-13", "APP-COM-43")
 @SLOW_TO_DRAW
 @given(content=requests())
 def test_a_request_survives_the_message(content: Request) -> None:
