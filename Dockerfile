@@ -40,7 +40,11 @@ RUN /opt/build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /tmp/dis
 
 # --- run ----------------------------------------------------------------------------------------------------------------
 FROM ${PYTHON_IMAGE}
-RUN groupadd --system --gid 10001 cad-bridge \
+# The base image brings a pip of its own, which nothing here needs.
+RUN rm -rf /usr/local/bin/pip* /usr/local/bin/wheel /usr/local/lib/python3.*/ensurepip \
+        /usr/local/lib/python3.*/site-packages/pip* /usr/local/lib/python3.*/site-packages/setuptools* \
+        /usr/local/lib/python3.*/site-packages/wheel* \
+    && groupadd --system --gid 10001 cad-bridge \
     && useradd --system --uid 10001 --gid 10001 --home-dir /var/lib/cad-bridge --no-create-home \
         --shell /usr/sbin/nologin cad-bridge \
     && install -d -o cad-bridge -g cad-bridge -m 0700 /var/lib/cad-bridge
