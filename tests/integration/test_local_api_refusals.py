@@ -6,7 +6,9 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tests.by_hand import NOWHERE, a_clock, by_hand, query, request_to_us
+import pytest
+
+from tests.by_hand import BREACH_IN, NOWHERE, a_clock, by_hand, query, request_to_us, sweep
 from tests.service import CAD_KEY, CLINICIAN_KEY, OTHER_KEY, Running, request_body
 
 JSON = {"Content-Type": "application/json"}
@@ -111,6 +113,24 @@ async def test_a_review_without_its_category_names_the_field(database_url: str) 
         assert answer.json()["errors"] == [{"path": "arp", "message": "is needed where an ambulance is to go"}]
         fitting = await running.api("POST", f"/cases/{case['id']}/review", json={"dispatch_required": False})
         assert fitting.status_code == 409, "nothing waits for a review"
+
+
+@pytest.mark.req("HAZ-H02-02")
+async def test_an_escalation_is_acknowledged_by_a_named_person(database_url: str) -> None:
+    clock = a_clock()
+    async with by_hand(database_url, clock) as running:
+        case = await running.open_case()
+        clock.advance(BREACH_IN + timedelta(minutes=1))
+        await sweep(running)
+        raised = {item["reason"]: item for item in (await running.case(case["id"]))["escalations"]}
+        path = f"/cases/{case['id']}/escalations/{raised['breach']['id']}/acknowledge"
+        for body in (None, {}, {"by": None}, {"by": " "}):
+            answer = await running.api("POST", path, json=body)
+            assert answer.status_code == 422, body
+            assert [error["path"] for error in answer.json()["errors"]] == ["by" if body is not None else ""]
+        assert (await running.api("POST", path, json={"by": "Dot Dispatcher"})).status_code == 200
+        known = {item["reason"]: item for item in (await running.case(case["id"]))["escalations"]}
+        assert known["breach"]["acknowledged_by"] == "Dot Dispatcher (eoc-cad)"
 
 
 async def test_the_description_tells_problems_as_they_come(database_url: str) -> None:

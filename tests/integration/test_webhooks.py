@@ -163,7 +163,7 @@ async def test_a_dead_subscriber_is_seen_in_health_metrics_and_on_its_subscripti
             clock.advance(A_MINUTE)
             await sweep(running)
         view = await _view(running)
-        assert (view["failures"], view["last_error"]) == (3, "no answer: ConnectError")
+        assert (view["failures"], view["last_error"]) == (3, "no answer: ConnectError: ECONNREFUSED")
         health = await running.client.get(f"{running.url}/health/failsafe")
         assert (health.status_code, health.json()["failing_subscriptions"]) == (200, 1)
         metrics = (await running.client.get(f"{running.url}/metrics")).text

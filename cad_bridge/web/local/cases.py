@@ -104,7 +104,9 @@ class HubReview(ActBody):
 
 
 class Acknowledgement(ActBody):
-    """A named person has seen the escalation."""
+    """A person has seen the escalation: who, must be said."""
+
+    by: str = Field(max_length=200, pattern=r"^\S+( \S+)*$")
 
 
 def _taking(kind: type[commands.Accept | commands.Start], body: ClinicalAct | None, client: Client) -> commands.Command:
@@ -261,7 +263,7 @@ async def complete(
 
 @router.post("/cases/{case_id}/escalations/{escalation_id}/acknowledge")
 async def acknowledge(
-    case_id: UUID, escalation_id: UUID, context: Context, client: Actor, body: Acknowledgement | None = None
+    case_id: UUID, escalation_id: UUID, body: Acknowledgement, context: Context, client: Actor
 ) -> dict[str, Any]:
     """A named person has seen the escalation and acts on it."""
     stored = await visible_case(context, client, case_id)
