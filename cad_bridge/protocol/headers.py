@@ -97,7 +97,7 @@ def read_headers(headers: Mapping[str, str], *, method: str) -> RequestHeaders |
 
     `method` decides the issue codes (X-16). use-context and Authorization are not looked at (CORE-HDR-12, CORE-HDR-19).
     """
-    given = _by_lower_name(headers)
+    given = by_lower_name(headers)
     target = _read_target(given.get(TARGET_IDENTIFIER.lower()))
     problems = [issue for name in (REQUEST_ID, CORRELATION_ID) if (issue := _id_problem(given, name, method=method))]
     if isinstance(target, Issue):
@@ -122,7 +122,7 @@ def given_ids(headers: Mapping[str, str]) -> dict[str, str]:
 
     A value that is empty, overlong or not printable ASCII is left out: it must not reach a response header.
     """
-    given = _by_lower_name(headers)
+    given = by_lower_name(headers)
     return {
         name: value
         for name in (REQUEST_ID, CORRELATION_ID)
@@ -147,8 +147,17 @@ def decode_json_header(value: str) -> dict[str, Any] | None:
 _FAULTS: Mapping[str, Fault] = {fault.issue_code: fault for fault in (REQUIRED, INVALID, VALUE, STRUCTURE)}
 
 
-def _by_lower_name(headers: Mapping[str, str]) -> dict[str, str]:
-    return {name.lower(): value.strip() for name, value in headers.items()}
+def by_lower_name(headers: Mapping[str, str]) -> dict[str, str]:
+    """Every header by its name in lower case; of one that stands several times all values, with commas (RFC 9110, 5.3).
+
+    So an id or a certificate header that is said twice is no id and vouches for nobody: whoever else reads the request
+    may have taken the other one.
+    """
+    given: dict[str, str] = {}
+    for name, value in headers.items():
+        known = given.get(name.lower())
+        given[name.lower()] = value.strip() if known is None else f"{known}, {value.strip()}"
+    return given
 
 
 def _id_problem(given: Mapping[str, str], name: str, *, method: str) -> Issue | None:

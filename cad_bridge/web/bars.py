@@ -28,7 +28,7 @@ from cad_bridge.protocol.errors import (
     Fault,
     Refused,
 )
-from cad_bridge.protocol.headers import RequestHeaders, given_ids, read_headers
+from cad_bridge.protocol.headers import RequestHeaders, by_lower_name, given_ids, read_headers
 from cad_bridge.store.failures import StorageError
 from cad_bridge.web.bars_access import closed, refused_caller
 from cad_bridge.web.bars_addresses import NO_SUCH_ADDRESS, PREFIX, fault_at, methods_at
@@ -212,7 +212,7 @@ def refuse_plainly(request: Request, fault: Fault, diagnostics: str | None = Non
 
 
 def _kept(headers: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in headers.items() if name.lower() not in PROXY_HEADERS}
+    return {name: value for name, value in by_lower_name(headers).items() if name not in PROXY_HEADERS}
 
 
 def receiver_of(request: Request) -> Receiver:

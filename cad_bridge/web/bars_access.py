@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from fastapi import Request
 
 from cad_bridge.protocol.errors import FORBIDDEN, UNAUTHORIZED, UNAVAILABLE, Fault, Refused
-from cad_bridge.protocol.headers import RequestHeaders
+from cad_bridge.protocol.headers import RequestHeaders, by_lower_name
 from cad_bridge.web.context import InboundProxy, WebContext
 
 
@@ -33,7 +33,7 @@ def may_call(context: WebContext, request: Request) -> bool:
     host = request.client.host if request.client else ""
     if context.inbound is None:
         return is_loopback(host)
-    return vouched_for(context.inbound, host, request.headers)
+    return vouched_for(context.inbound, host, by_lower_name(request.headers))
 
 
 def is_loopback(host: str) -> bool:
@@ -45,8 +45,8 @@ def vouched_for(proxy: InboundProxy, host: str, headers: Mapping[str, str]) -> b
     """Whether the named proxy says that a client certificate on the allow-list was shown."""
     return (
         host == proxy.address
-        and headers.get(proxy.certificate_header) == proxy.certificate_value
-        and headers.get(proxy.subject_header) in proxy.subjects
+        and headers.get(proxy.certificate_header.lower()) == proxy.certificate_value
+        and headers.get(proxy.subject_header.lower()) in proxy.subjects
     )
 
 

@@ -101,6 +101,24 @@ async def test_a_caller_whose_certificate_is_not_good(database_url: str, shown: 
         assert (await running.post_message(bundle, headers=ids | PROXY)).status_code == 200
 
 
+async def _post_pairs(running: Running, headers: list[tuple[str, str]]) -> httpx.Response:
+    raw = json.dumps(messages.validation_request(destination=OUR_CAS))
+    pairs = [*headers, ("Content-Type", "application/fhir+json")]
+    return await running.client.post(f"{running.url}/FHIR/R4/$process-message", content=raw, headers=pairs)
+
+
+async def test_a_header_that_is_said_twice_is_not_taken_for_either(database_url: str) -> None:
+    """Whoever else reads the request, a proxy above all, may have taken the other one."""
+    async with serving(configuration(base_url=NOWHERE, bars=_inbound()), database_url, background=False) as running:
+        good = [*_ids().items(), *PROXY.items()]
+        for forged in ("SUCCESS", "FAILED"):
+            assert (await _post_pairs(running, [("X-SSL-Client-Verify", forged), *good])).status_code == 403
+            assert (await _post_pairs(running, [*good, ("X-SSL-Client-Verify", forged)])).status_code == 403
+        twice = await _post_pairs(running, [*good, ("X-Request-Id", str(uuid4()))])
+        assert (twice.status_code, twice.json()["issue"][0]["code"]) == (400, "invalid")
+        assert (await _post_pairs(running, good)).status_code == 200
+
+
 @pytest.mark.req("CORE-ERR-MD-12")
 async def test_during_maintenance_other_systems_are_told_to_come_back(database_url: str) -> None:
     """503 REC_UNAVAILABLE by DESIGN decision 15, where X-18 would write REC_SERVICE_UNAVAILABLE."""
