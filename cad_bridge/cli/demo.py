@@ -48,6 +48,8 @@ def sandbox(
     """Run the simulated BaRS proxy, CAS and AST on loopback until interrupted."""
     arguments = ["--port", str(port), *(["--lenient", "--client", "cad-bridge"] if lenient else [])]
     for item in route or []:
+        if "=" not in item:
+            raise typer.BadParameter("a route is SERVICE=URL", param_hint="--route")
         arguments += ["--route", item]
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(run_sandbox(config_from(arguments), Console()))

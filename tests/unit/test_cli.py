@@ -166,6 +166,12 @@ def test_a_database_that_cannot_be_used_is_said_without_its_password(
     assert "secret" not in str(result.exception)
 
 
+def test_a_route_of_the_sandbox_that_leads_nowhere_is_said() -> None:
+    result = RUN.invoke(app, ["sandbox", "--route", "nowhere"])
+    assert result.exit_code == 2
+    assert "a route is SERVICE=URL" in result.output
+
+
 def test_the_help_names_the_sections_that_secrets_are_for() -> None:
     assert "`user` section" in RUN.invoke(app, ["--help"], env={"COLUMNS": "200"}).output
 
