@@ -440,6 +440,18 @@ def test_a_danger_that_only_a_late_response_tells_stands_with_the_safety_flags()
             "has taken our cancellation",
         ),
         (
+            "case.updated",
+            {"changed": [], "conflict": ["incident_location"], "by": "them"},
+            "https://fhir.nhs.uk/Id/dos-service-id|2000000021",
+            "Update by Remote CAS not taken: it differs from what was corrected here (Incident location). Call them",
+        ),
+        (
+            "case.updated",
+            {"changed": [], "corrected": ["patient"], "note": "New number", "by": "Ann"},
+            "Ann",
+            "Corrected here: Patient",
+        ),
+        (
             "escalation.acknowledged",
             {"reason": "breach", "by": "Dot"},
             "Dot",
