@@ -14,7 +14,7 @@ from tests.by_hand import reasons_of
 from tests.integration.test_roundtrip_services import drawn, shared
 from tests.referral_contents import as_received, referrals
 from tests.referrals import CAD_TO_CAD, early_body
-from tests.service import EOC
+from tests.service import CLINICIAN_KEY, EOC
 from tests.two_asts import THEIR_CAS, THEIR_EOC, TwoAsts, two_asts
 
 _LOG = {"at": "2026-11-21T11:58:00Z", "text": "Caller has gone to the road"}
@@ -133,3 +133,29 @@ async def test_a_category_5_referral_between_strict_services(database_url: str, 
         case, held = await sites.both(case["id"])
         assert (held["state"], held["dispatch_duty"], case["dispatch_duty"]) == ("cancelled", "sender", "sender")
         assert reasons_of(case) == reasons_of(held) == []
+
+
+@pytest.mark.req("CORE-UPD-05", "CORE-UPD-08")
+async def test_what_the_receiver_has_corrected_is_settled_by_people_on_both_sides(
+    database_url: str, second_database_url: str
+) -> None:
+    async with two_asts(database_url, second_database_url) as sites:
+        body = early_body(sender=EOC, receiver=THEIR_EOC)
+        case, held = await sites.refer(body)
+        path = f"/cases/{held['id']}/corrections"
+        corrected = {"parts": ["incident_location"], "note": "The caller is at the back door"}
+        marked = await sites.theirs.api("PUT", path, key=CLINICIAN_KEY, json=corrected)
+        assert marked.status_code == 200, marked.text
+        moved = body["incident_location"] | {"text": "At the front door"}
+        told = body | {"incident_location": moved, "scene_safety": {"status": "unsafe", "reasons": ["Dog loose"]}}
+        await sites.tell(case, "update", told)
+        case, after = await sites.both(case["id"])
+        assert after["content"] == held["content"], "nothing of it is taken, the dog neither"
+        assert reasons_of(case) == ["update-refused"]
+        story = await sites.theirs.events(held["id"], key=CLINICIAN_KEY)
+        assert story[-1]["data"]["conflict"] == ["incident_location"]
+        await sites.theirs.api("PUT", path, key=CLINICIAN_KEY, json={"parts": []})
+        await sites.tell(case, "update", told | {"presenting_complaint": "Settled by telephone"})
+        _, after = await sites.both(case["id"])
+        assert after["content"]["incident_location"]["text"] == "At the front door"
+        assert after["content"]["scene_safety"]["status"] == "unsafe"
