@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-ALL = ("message_checks", "point_to_ast", "process_message", "failsafe")
+ALL = ("message_checks", "point_to_ast", "process_message", "failsafe", "board")
 
 
 def main(names: list[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -34,14 +35,13 @@ async def open_session(engine: AsyncEngine, session: BoardSession, *, now: datet
         await connection.execute(insert(SESSIONS).values(**values, created_at=now))
 
 
-async def session_of(engine: AsyncEngine, token_sha256: str, *, now: datetime) -> BoardSession | None:
-    """The session behind a token, if there is one that has not expired."""
-    query = select(SESSIONS).where(SESSIONS.c.token_sha256 == token_sha256, SESSIONS.c.expires_at > now)
+async def sessions_of(engine: AsyncEngine, tokens: Collection[str], *, now: datetime) -> dict[str, BoardSession]:
+    """The sessions behind these tokens, by token; those that there are and that have not expired."""
+    query = select(SESSIONS).where(SESSIONS.c.token_sha256.in_(tokens), SESSIONS.c.expires_at > now)
     async with engine.connect() as connection:
-        row = (await connection.execute(query)).one_or_none()
-        if row is None:
-            return None
-        return BoardSession(**{name: row._mapping[name] for name in BoardSession.__dataclass_fields__})
+        rows = (await connection.execute(query)).all()
+    found = (BoardSession(**{name: row._mapping[name] for name in BoardSession.__dataclass_fields__}) for row in rows)
+    return {session.token_sha256: session for session in found}
 
 
 async def end_session(engine: AsyncEngine, token_sha256: str) -> None:

@@ -1,10 +1,10 @@
-"""One look at the database for all who ask at the same time."""
+"""One look at the database for all who ask at the same time: for the same thing, or each for one of a kind."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -73,3 +73,49 @@ class Shared(Generic[Key, Found]):
 
         look = _Look(asyncio.create_task(read()))
         return look
+
+
+@dataclass(slots=True)
+class _Question(Generic[Key, Found]):
+    keys: set[Key]
+    task: asyncio.Task[Mapping[Key, Found]]
+
+
+class Gathered(Generic[Key, Found]):
+    """Answers all who have asked while a question was under way by one next question for all of their keys.
+
+    Whoever asks gets what a look that began after the asking has found: nothing is kept. A hundred boards that fetch at
+    once take one connection after the other so, and not a hundred at once.
+    """
+
+    def __init__(self, look: Callable[[Collection[Key]], Awaitable[Mapping[Key, Found]]]) -> None:
+        self._look = look
+        self._next: _Question[Key, Found] | None = None
+        """Who asks now is asked for in this one; it has not begun."""
+        self._last: asyncio.Task[Mapping[Key, Found]] | None = None
+        self._open: set[asyncio.Task[Mapping[Key, Found]]] = set()
+
+    async def get(self, key: Key) -> Found | None:
+        """What is found for this key, None where there is nothing. Raises what `look` raised."""
+        if self._next is None:
+            keys: set[Key] = set()
+            self._last = asyncio.create_task(self._ask(keys, after=self._last))
+            self._next = _Question(keys, self._last)
+            self._open.add(self._last)
+            self._last.add_done_callback(self._open.discard)
+        question = self._next
+        question.keys.add(key)
+        return (await asyncio.shield(question.task)).get(key)
+
+    async def close(self) -> None:
+        """End the questions that are under way: nobody waits for them any more, and each may hold a connection."""
+        tasks = list(self._open)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _ask(self, keys: set[Key], *, after: asyncio.Task[Mapping[Key, Found]] | None) -> Mapping[Key, Found]:
+        if after is not None:
+            await asyncio.wait([after])
+        self._next = None
+        return await self._look(keys)

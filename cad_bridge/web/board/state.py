@@ -8,9 +8,9 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from cad_bridge.store import sessions
 from cad_bridge.store.sessions import BoardSession
 from cad_bridge.web.board.passwords import Passwords, Throttle
+from cad_bridge.web.board.sharing import Gathered
 from cad_bridge.web.board.watch import Watch
 from cad_bridge.web.context import User, WebContext, context_of
 
@@ -27,6 +27,8 @@ class BoardState:
     passwords: Passwords
     throttle: Throttle
     watch: Watch
+    sessions: Gathered[str, BoardSession]
+    """Session by the hash of its token. Every page and every fetch of an open board asks for one."""
 
 
 def state_of(request: Request) -> BoardState:
@@ -67,7 +69,7 @@ async def viewer_of(request: Request) -> Viewer | None:
     token = request.cookies.get(COOKIE)
     if not token:
         return None
-    session = await sessions.session_of(context.database, token_hash(token), now=context.now())
+    session = await state_of(request).sessions.get(token_hash(token))
     user = context.users.get(session.username) if session is not None else None
     return Viewer(user=user, session=session) if user is not None and session is not None else None
 

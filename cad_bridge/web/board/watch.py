@@ -37,14 +37,6 @@ LIMIT = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Audience:
-    """People who see the same board."""
-
-    services: tuple[str, ...]
-    may_acknowledge: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Live:
     """The changing part of a board as a page has it, and the same compressed."""
 
@@ -94,13 +86,28 @@ class _Kept:
     failing: Sequence[Subscription]
 
 
+class _Seen:
+    """A board, made into a page for those who may acknowledge and for those who may not when first asked for."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+        self._pages: dict[bool, asyncio.Task[Live]] = {}
+
+    async def page(self, *, may_acknowledge: bool) -> Live:
+        page = self._pages.get(may_acknowledge)
+        if page is None:
+            making = asyncio.to_thread(_rendered, self._board, may_acknowledge=may_acknowledge)
+            page = self._pages[may_acknowledge] = asyncio.create_task(making)
+        return await asyncio.shield(page)
+
+
 class Watch:
     """The boards' eyes on the database."""
 
     def __init__(self, context: WebContext) -> None:
         self._context = context
         self._versions: Shared[tuple[str, ...], str] = Shared(self._version, fresh=1.0, pause=0.1)
-        self._boards: Shared[Audience, Live] = Shared(self._live, fresh=1.0, pause=0.4)
+        self._boards: Shared[tuple[str, ...], _Seen] = Shared(self._look, fresh=1.0, pause=0.4)
         context.on_events(self.changed)
 
     def changed(self) -> None:
@@ -119,12 +126,13 @@ class Watch:
 
     async def live(self, services: Sequence[str], *, may_acknowledge: bool) -> Live:
         """What a board of these services shows."""
-        return await self._boards.get(Audience(tuple(sorted(services)), may_acknowledge))
+        seen = await self._boards.get(tuple(sorted(services)))
+        return await seen.page(may_acknowledge=may_acknowledge)
 
-    async def _live(self, audience: Audience) -> Live:
-        kept = await self._read(audience.services)
+    async def _look(self, services: tuple[str, ...]) -> _Seen:
+        kept = await self._read(services)
         # In a thread: hundreds of rows take a while, and messages that arrive meanwhile must not wait for them.
-        return await asyncio.to_thread(_rendered, kept, audience, self._context.engine.site)
+        return _Seen(await asyncio.to_thread(_board, kept, services, self._context.engine.site))
 
     async def _faults(self) -> tuple[str, ...]:
         health = await failsafe_health(self._context.database)
@@ -163,12 +171,12 @@ class Watch:
         return found
 
 
-def _rendered(kept: _Kept, audience: Audience, site: Site) -> Live:
-    html = render("live.html", seen=_board(kept, audience, site), may_acknowledge=audience.may_acknowledge)
+def _rendered(seen: Board, *, may_acknowledge: bool) -> Live:
+    html = render("live.html", seen=seen, may_acknowledge=may_acknowledge)
     return Live(html, gzip.compress(html.encode(), 3))
 
 
-def _board(kept: _Kept, audience: Audience, site: Site) -> Board:
+def _board(kept: _Kept, services: tuple[str, ...], site: Site) -> Board:
     deadlines = deadlines_by_case(kept.deadlines)
     rows = {
         case.id: case_row(case, site=site, deadlines=deadlines.get(case.id, {}), now=kept.now) for case in kept.cases
@@ -177,7 +185,7 @@ def _board(kept: _Kept, audience: Audience, site: Site) -> Board:
         version=kept.version,
         faults=kept.faults,
         escalations=_cards(kept, rows, site),
-        sections=sections(rows.values(), site=site, services=audience.services),
+        sections=sections(rows.values(), site=site, services=services),
         stuck=tuple(_stuck(item, site, kept.now) for item in kept.undelivered),
         failing=tuple(item.client for item in kept.failing),
         truncated=len(kept.cases) >= LIMIT,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,7 +15,7 @@ from cad_bridge.web.board import passwords
 from cad_bridge.web.board.pages import HERE, STATIC, error_page
 from cad_bridge.web.board.passwords import FAILURES_ALLOWED, LOCKED_FOR, Passwords, Throttle
 from cad_bridge.web.board.presenters import moments
-from cad_bridge.web.board.sharing import Shared
+from cad_bridge.web.board.sharing import Gathered, Shared
 from cad_bridge.web.board.signin import _inside
 from cad_bridge.web.context import User
 
@@ -205,6 +206,60 @@ async def test_no_look_outlives_the_board() -> None:
     await shared.close()
     with pytest.raises(asyncio.CancelledError):
         await waiting
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_all_who_ask_meanwhile_are_answered_by_one_question_that_began_later() -> None:
+    may_end, has_begun, asked = asyncio.Event(), asyncio.Event(), []
+
+    async def look(keys: Collection[str]) -> dict[str, int]:
+        asked.append(sorted(keys))
+        has_begun.set()
+        await may_end.wait()
+        return {key: len(asked) for key in keys if key != "unknown"}
+
+    gathered = Gathered(look)
+    first = asyncio.create_task(gathered.get("a"))
+    await has_begun.wait()
+    later = [asyncio.create_task(gathered.get(key)) for key in ("a", "b", "b", "unknown")]
+    await asyncio.sleep(0)
+    may_end.set()
+    assert await first == 1
+    assert await asyncio.gather(*later) == [2, 2, 2, None]
+    assert asked == [["a"], ["a", "b", "unknown"]]
+
+
+async def test_a_question_that_fails_fails_those_who_asked_it_and_nobody_after_them() -> None:
+    failing = [True]
+
+    async def look(keys: Collection[str]) -> dict[str, str]:
+        if failing.pop() if failing else False:
+            raise LookupError("the database is away")
+        return dict.fromkeys(keys, "found")
+
+    gathered = Gathered(look)
+    with pytest.raises(LookupError):
+        await gathered.get("a")
+    assert await gathered.get("a") == "found"
+
+
+async def test_no_question_outlives_the_board() -> None:
+    has_begun = asyncio.Event()
+
+    async def look(_: Collection[str]) -> dict[str, int]:
+        has_begun.set()
+        await asyncio.Event().wait()
+        return {}
+
+    gathered = Gathered(look)
+    asking = asyncio.create_task(gathered.get("a"))
+    await has_begun.wait()
+    asking_later = asyncio.create_task(gathered.get("b"))
+    await asyncio.sleep(0)
+    await gathered.close()
+    for waiting in (asking, asking_later):
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
