@@ -117,6 +117,13 @@ class TwoSides(RuleBasedStateMachine):
         else:
             self._receiver_does(ResponseTaken(kind=message.kind))
 
+    @precondition(lambda self: any(m.kind is MessageKind.REQUEST and not m.arrived for m in self.under_way))
+    @rule()
+    def never_arrives(self) -> None:
+        """The receiving system refuses the request for good, and nothing that follows it means anything there."""
+        self.under_way = []
+        self._sender_does(commands.DeliveryRefused(attempts=1, last_error="422"))
+
     # --- people --------------------------------------------------------------------------------------
 
     @rule(minutes=st.integers(min_value=0, max_value=5))
