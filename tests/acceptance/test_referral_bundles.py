@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any, Literal
 from uuid import uuid4
 
@@ -37,9 +38,15 @@ class CadMessages(RemoteSender):
     @classmethod
     def ours(cls, use_case: str = "a6t1", **changes: Any) -> CadMessages:
         """A referral to the simulated AST."""
+        return cls.between(use_case, EOC, HOME_AST, **changes)
+
+    @classmethod
+    def between(cls, use_case: str, sender: str, receiver: str, **changes: Any) -> CadMessages:
+        """A referral of one service to another."""
         made = RemoteSender.of(use_case, **changes)
-        body = made.content.model_dump(mode="json", exclude_none=True) | {"sender": EOC, "receiver": HOME_AST}
-        envelope = replace(made.envelope, sender=OUR_PARTY, receiver=REMOTE_PARTY, version_id="1.0.0-beta")
+        body = made.content.model_dump(mode="json", exclude_none=True) | {"sender": sender, "receiver": receiver}
+        to = replace(REMOTE_PARTY, service_id=receiver, ods_code="RYE" if use_case == "a3t1" else "RX6")
+        envelope = replace(made.envelope, sender=OUR_PARTY, receiver=to, version_id="1.0.0-beta")
         return cls(content=Request.model_validate(body), envelope=envelope)
 
     def new(self) -> bytes:
@@ -51,6 +58,8 @@ class CadMessages(RemoteSender):
         """An update with the ids that were issued."""
         body = self.content.model_dump(mode="json", exclude_none=True) | changes
         plain_ids = {_other(url): id_ for url, id_ in issued_ids.items()}
+        later = self.envelope.created_at + timedelta(seconds=1)
+        self.envelope = replace(self.envelope, created_at=later, message_id=str(uuid4()))
         update = referral_update_bundle(
             _renamed(self.sent), Request.model_validate(body), issued_ids=plain_ids, envelope=self.envelope
         )

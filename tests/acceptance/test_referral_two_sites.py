@@ -10,10 +10,11 @@ import orjson
 import pytest
 
 from cad_bridge.fhir.content import ReceivedRequest, Request, RequestContent
+from tests.acceptance.test_referral_bundles import FHIR, CadMessages
 from tests.by_hand import reasons_of
 from tests.integration.test_roundtrip_services import drawn, shared
 from tests.referral_contents import as_received, referrals
-from tests.referrals import CAD_TO_CAD, early_body
+from tests.referrals import CAD_TO_CAD, NEWCASTLE, early_body, location
 from tests.service import CLINICIAN_KEY, EOC
 from tests.two_asts import THEIR_CAS, THEIR_EOC, TwoAsts, two_asts
 
@@ -159,3 +160,27 @@ async def test_what_the_receiver_has_corrected_is_settled_by_people_on_both_side
         _, after = await sites.both(case["id"])
         assert after["content"]["incident_location"]["text"] == "At the front door"
         assert after["content"]["scene_safety"]["status"] == "unsafe"
+
+
+@pytest.mark.req("APP3-CAN-01", "APP6-CAN-01", "APP6-UPD-02")
+async def test_messages_of_the_cads_own_are_taken_strictly_as_well(database_url: str, second_database_url: str) -> None:
+    async with two_asts(database_url, second_database_url) as sites:
+        for use_case, receiver in (("a3t1", THEIR_CAS), *((use_case, THEIR_EOC) for use_case in CAD_TO_CAD)):
+            cad = CadMessages.between(use_case, EOC, receiver, incident_location=location(NEWCASTLE))
+            opened = await sites.ours.api("POST", "/referrals", content=cad.new(), headers=FHIR)
+            assert opened.status_code == 201, opened.text
+            await sites.send()
+            case, _ = await sites.both(opened.json()["id"])
+            for action, message in (
+                ("update", cad.told_more(case["issued_ids"], presenting_complaint="Worse")),
+                ("cancel", cad.no_longer(case["issued_ids"], "revoked")),
+            ):
+                path = f"/cases/{case['id']}/{action}"
+                answer = await sites.ours.api("POST", path, content=message, headers=FHIR)
+                assert answer.status_code == 202, answer.text
+                await sites.send()
+            case, held = await sites.both(case["id"])
+            assert held["state"] == "cancelled"
+            # The one thing that a strict service takes from nobody: an update of a category 5 referral.
+            assert reasons_of(case) == (["update-refused"] if use_case == "a3t1" else [])
+            assert (held["content"]["presenting_complaint"] == "Worse") is (use_case != "a3t1")
