@@ -135,6 +135,7 @@ class Inbound:
         command = self._update_command(facts, content, merged.changed)
         known = loaded.stored.conversation.issued_ids
         ids = known | issue_ids(self.accepted.bundle, new_id=self.engine.new_id, known=known)
+        issues = [*issues, *merged.issues]
         found = tuple(issue_as_json(issue) for issue in (*self.accepted.warnings, *issues))
 
         def change(stored: StoredCase) -> StoredCase:

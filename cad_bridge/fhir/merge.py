@@ -15,6 +15,7 @@ import orjson
 
 from cad_bridge.fhir.build_elements import Entry, Json
 from cad_bridge.fhir.echo import parse_verbatim, verbatim_entries, with_ids
+from cad_bridge.fhir.issues import Issue, Severity
 from cad_bridge.fhir.read_elements import read_moment
 
 
@@ -34,6 +35,16 @@ class Merged:
     def changed(self) -> tuple[str, ...]:
         """Types of everything that changed, each once, in alphabetical order."""
         return tuple(sorted({*self.added, *self.replaced}))
+
+    @property
+    def issues(self) -> tuple[Issue, ...]:
+        """What a person must know of it: the update says something else, and it was kept out (CORE-UPD-07)."""
+        if not self.ignored:
+            return ()
+        types = ", ".join(sorted(set(self.ignored)))
+        text = f"The update says something else in what is not newer than what is held; that was kept out: {types}."
+        at = "Bundle.entry.resource.meta.lastUpdated"
+        return (Issue(severity=Severity.WARNING, code="conflict", expression=at, diagnostics=text, rule="CORE-UPD-01"),)
 
 
 def merge_update(

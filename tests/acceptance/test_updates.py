@@ -99,10 +99,12 @@ async def test_an_older_resource_never_overwrites_a_newer_one(database_url: str)
         newer = messages.update(known, answer, summary="The newest")
         stale = copy.deepcopy(messages.update(known, answer, summary="An old one"))
         _resource(stale, "CarePlan")["meta"]["lastUpdated"] = "2021-01-01T00:00:00+00:00"
-        for bundle in (newer, stale):
+        for bundle, kept_out in ((newer, []), (stale, ["CORE-UPD-01"])):
             assert (await running.post_message(bundle, headers=_ids(correlation))).status_code == 200
-        case = await running.case(case["id"], key=CLINICIAN_KEY)
-        assert case["content"]["triage"]["summary"] == "The newest"
+            case = await running.case(case["id"], key=CLINICIAN_KEY)
+            assert case["content"]["triage"]["summary"] == "The newest"
+            # Kept out, and a person is told so.
+            assert [item["rule"] for item in case["warnings"] if item["rule"] == "CORE-UPD-01"] == kept_out
 
 
 @pytest.mark.req("CORE-UPD-10", "CORE-CAN-06")
