@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
-from cad_bridge.sandbox import plans
+from cad_bridge.sandbox import metadata, plans
 from cad_bridge.sandbox.plans import Script
 from cad_bridge.sandbox.server import CasConfig
 from cad_bridge.settings import key_digest
@@ -69,3 +71,42 @@ async def test_a_use_case_that_a_service_does_not_take_is_refused_here_and_nothi
         assert "cannot take this kind of request" in failed["data"]["last_error"]
         raised = await running.event(case["id"], "escalation.raised")
         assert raised["data"]["reason"] == "undeliverable"
+
+
+def _without_read(statement: dict[str, Any]) -> dict[str, Any]:
+    rest = [mode | {"resource": []} for mode in statement["rest"]]
+    return statement | {"rest": rest}
+
+
+UNSUITABLE: dict[str, tuple[str, Callable[[dict[str, Any]], dict[str, Any]]]] = {
+    "another major version of Core": ("_capability_statement", lambda found: found | {"version": "2.0.0"}),
+    "no reading back": ("_capability_statement", _without_read),
+    "another major version of the message": ("_message_definition", lambda found: found | {"version": "2.0.0"}),
+}
+
+
+def _then(
+    change: Callable[[dict[str, Any]], dict[str, Any]], made: Callable[..., dict[str, Any]]
+) -> Callable[..., dict[str, Any]]:
+    return lambda *given, **more: change(made(*given, **more))
+
+
+@pytest.mark.req("CORE-VER-02", "CORE-CN-01")
+async def test_what_does_not_suit_is_seen_before_anything_is_sent(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = a_clock()
+    async with by_hand_with_proxy(database_url, clock, plan=plans.silent()) as running:
+        for name, change in UNSUITABLE.values():
+            made = getattr(metadata, name)
+            with monkeypatch.context() as other:
+                other.setattr(
+                    metadata, name, lambda *given, made=made, change=change, **more: change(made(*given, **more))
+                )
+                clock.advance(timedelta(hours=13))
+                case = await running.open_case(breach_at=(clock() + timedelta(minutes=40)).isoformat())
+                await send_due(running)
+            failed = await running.event(case["id"], "delivery.failed")
+            assert "phone" in failed["data"]["last_error"].lower()
+            assert (await running.case(case["id"]))["state"] == "undelivered"
+        assert "$process-message" not in _seen(running)
