@@ -240,6 +240,18 @@ def test_who_the_patient_is_is_said_at_a_glance(patient: dict[str, Any], said: s
     assert item(page_of(request=content(patient=patient)).one(id_="case-pertinent"), "Patient") == said
 
 
+@pytest.mark.parametrize(
+    ("spoken", "said"),
+    [
+        ({"language": "gu"}, "Gujarati gu"),
+        ({"language": "gu", "language_display": "As sent"}, "As sent gu"),
+        ({"language": "zz"}, "zz"),
+    ],
+)
+def test_a_language_is_said_by_its_name(spoken: dict[str, Any], said: str) -> None:
+    assert item(page_of(request=content(patient={"communication": spoken})), "Language") == said
+
+
 def test_a_time_that_has_passed_is_said_to_have_passed_beside_the_one_that_counts_now() -> None:
     page = page_of(state="breached", breach_at=NOW)
     said = item(page.one(id_="case-pertinent"), "By when")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cad_bridge.fhir import codes
+from cad_bridge.web.board.presenters.languages import LANGUAGES
 from cad_bridge.web.board.presenters.sheet import Item, Sheet, Value, coded, each, plain, worded
 
 GENDERS = {"male": "Male", "female": "Female", "other": "Other", "unknown": "Unknown"}
@@ -161,7 +162,8 @@ def communication(label: str, value: Any) -> Item:
         return plain(label, value)
     sheet = Sheet(value)
     code, display = sheet.string("language"), sheet.string("language_display")
-    language = (coded("Language", {"code": code, "display": display}),) if code or display else ()
+    named = display or LANGUAGES.get(code, "")
+    language = (coded("Language", {"code": code, "display": named}),) if code or display else ()
     items = (
         *language,
         *sheet.item("Interpreter", "interpreter_required", worded(INTERPRETER)),
