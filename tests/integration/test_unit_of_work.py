@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError, ResourceClosedError
 
+from cad_bridge.store import database
 from cad_bridge.store.database import connect
 from cad_bridge.store.rows import NewMessage
 from cad_bridge.store.unit_of_work import UnitOfWork
@@ -156,3 +157,24 @@ async def test_a_unit_of_work_cannot_be_used_after_its_end(database_url: str) ->
             await work.lock_case(uuid4())
     finally:
         await database.dispose()
+
+
+async def test_a_connection_that_died_while_idle_is_not_given_out(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "ASK_AFTER_IDLE_SECONDS", 0.0)
+    engine = connect(database_url, pool_size=2)
+    try:
+        async with engine.connect() as first, engine.connect() as second:
+            await first.execute(text("SELECT 1"))
+            await second.execute(text("SELECT 1"))
+        terminated = (
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+            "WHERE application_name = 'cad-bridge' AND datname = current_database()"
+        )
+        assert query(database_url, terminated) == [(2,)]
+        for _ in range(2):
+            async with engine.connect() as connection:
+                assert (await connection.execute(text("SELECT 1"))).scalar_one() == 1
+    finally:
+        await engine.dispose()
