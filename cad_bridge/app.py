@@ -29,7 +29,7 @@ from cad_bridge.engine.catalogue import Catalogue
 from cad_bridge.engine.core import Engine
 from cad_bridge.engine.discovery import Discovery
 from cad_bridge.engine.receiving import Receiver
-from cad_bridge.fhir.structure import warm_up
+from cad_bridge.fhir.check import warm_up
 from cad_bridge.geography import Geography, configured_services, opened_geography
 from cad_bridge.protocol.receive import ReceiveContext
 from cad_bridge.settings import BarsSection, ConfigFile, ConfigurationError

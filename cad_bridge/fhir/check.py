@@ -13,7 +13,7 @@ from cad_bridge.fhir.facts import Facts, focus_encounter
 from cad_bridge.fhir.issues import Issue
 from cad_bridge.fhir.payload_view import VALIDATIONS, Kind
 from cad_bridge.fhir.profile import check_profile
-from cad_bridge.fhir.profile_references import targets
+from cad_bridge.fhir.profile import warm_up as warm_up_profile
 from cad_bridge.fhir.structure import warm_up as warm_up_structure
 from cad_bridge.fhir.structure_invariants import Collected
 
@@ -44,7 +44,7 @@ def kind_of(facts: Facts) -> Kind:
 def warm_up() -> None:
     """Build everything that the first check would otherwise build: call it before the first message arrives."""
     warm_up_structure()
-    targets()
+    warm_up_profile()
 
 
 def _kind_of_response(facts: Facts) -> Kind:

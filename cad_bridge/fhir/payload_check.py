@@ -28,22 +28,22 @@ class RowCheck:
     def __init__(self, rows: Iterable[Row]) -> None:
         """Compile the rows; they speak in the order in which they are given."""
         self._rows = tuple(rows)
+        self._rank = {id(row): rank for rank, row in enumerate(self._rows)}
         self._others = tuple(row for row in self._rows if not row.plain)
-        schema = plain_schema(self._rows)
-        self._demanded = frozenset(schema.pop("required"))
+        self._demanding = tuple(row for row in self._rows if row.plain and _is_demanded((row, row.steps)))
+        self._demanded = frozenset(row.plain[0] for row in self._demanding)
+        schema = plain_schema(self._rows) | {"required": []}
         self._present = jsonschema_rs.Draft202012Validator(schema, offline=True)
 
     def broken(self, node: Node) -> list[tuple[Row, Miss]]:
         """The rows that the resource breaks, each with the place; empty when all hold."""
-        return broken_rows(self._doubtful(node), node)
-
-    def _doubtful(self, node: Node) -> Iterable[Row]:
-        """The rows that may be broken: none that is plain if the schema accepts and no name is missing."""
         if not self._present.is_valid(node):
-            return self._rows
+            return broken_rows(self._rows, node)
+        found = broken_rows(self._others, node)
         if node.keys() >= self._demanded:
-            return self._others
-        return [row for row in self._rows if not row.plain or row.plain[0] not in node]
+            return found
+        found += [(row, (node, row.plain[0])) for row in self._demanding if row.plain[0] not in node]
+        return sorted(found, key=lambda each: self._rank[id(each[0])])
 
 
 def row_checks(rows: Mapping[str, Iterable[Row]]) -> Mapping[str, RowCheck]:

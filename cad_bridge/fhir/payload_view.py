@@ -24,6 +24,10 @@ VALIDATIONS = frozenset({"a4t1", "a4t2", "a4t3"})
 CAD_TO_CAD = frozenset({"a6t1", "a6t2", "a6t3"})
 
 
+PAYLOAD_LETTERS = ("3", "V", "I", "F", "6", "S", "SR", "C", "")
+"""All that `payload_of` can say."""
+
+
 def payload_of(use_case: str | None, kind: Kind) -> str:
     """The letters of the guide's element table for the message: see `payload.PAYLOADS`. Empty where there is none."""
     if kind == "cancellation":

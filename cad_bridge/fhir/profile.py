@@ -13,15 +13,16 @@ from functools import cache
 from itertools import islice
 from typing import Any
 
+from cad_bridge.fhir import payload
 from cad_bridge.fhir.issues import Issue
 from cad_bridge.fhir.payload import check_payload
 from cad_bridge.fhir.payload_check import RowCheck, row_checks
 from cad_bridge.fhir.payload_refusals import check_refusals
 from cad_bridge.fhir.payload_rows import Row
-from cad_bridge.fhir.payload_view import Kind, MessageView, subjects
+from cad_bridge.fhir.payload_view import PAYLOAD_LETTERS, Kind, MessageView, subjects
 from cad_bridge.fhir.profile_defects import check_defects
 from cad_bridge.fhir.profile_extensions import check_extensions
-from cad_bridge.fhir.profile_references import check_references
+from cad_bridge.fhir.profile_references import check_references, targets
 from cad_bridge.fhir.profile_table import PROFILE_ROWS
 from cad_bridge.fhir.structure import limited
 from cad_bridge.fhir.structure_findings import Finding, Weight, as_issues
@@ -52,6 +53,15 @@ def check_profile(
     if kind == "acknowledgement":
         findings = (replace(finding, weight=Weight.NEVER) for finding in findings)
     return list(limited(as_issues(bundle, findings, strict=strict)))
+
+
+def warm_up() -> None:
+    """Compile the rows of every payload, and learn what references may lead to."""
+    targets()
+    for letters in PAYLOAD_LETTERS:
+        checks_for(letters)
+        for with_ids in (True, False):
+            payload.checks_for(letters, with_ids=with_ids)
 
 
 def _findings(view: MessageView, collected: Collected) -> Iterator[Finding]:

@@ -35,10 +35,11 @@ _SCENE_SAFETY = {
 
 def check_references(view: MessageView, references: Iterable[Met]) -> Iterator[Finding]:
     """References that lead nowhere, and those that lead to a resource of a wrong type."""
-    allowed_by_element = targets()
+    allowed_by_element, named = targets(), view.by_reference
     for node, element, resource in references:
         reference = node.get("reference")
-        target = view.target(node)
+        # Nearly all are written as the entry is named; `target` also reads those that are not.
+        target = (named.get(reference) if isinstance(reference, str) else None) or view.target(node)
         if target is not None:
             allowed = allowed_by_element.get((str(resource.get("resourceType")), element), ANY)
             if allowed and str(target.get("resourceType")) not in allowed:

@@ -7,8 +7,8 @@ wrong is the place looked up. FHIRPath names a choice by its stem: JSON ``occurr
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from functools import cache
+from collections.abc import Collection, Iterator, Mapping
+from functools import cache, lru_cache
 from typing import Any
 
 from cad_bridge.fhir.schema import ANY_RESOURCE, message_schema
@@ -19,13 +19,14 @@ Step = str | int
 Path = tuple[Step, ...]
 
 
-def fhir_path(path: Sequence[Step], *, root: str = "Bundle") -> str:
+@lru_cache(maxsize=4096)
+def fhir_path(path: Path) -> str:
     """The FHIRPath of a JSON path: ``("entry", 3, "resource", "status")`` is ``Bundle.entry[3].resource.status``.
 
     It ends before a key that is no element of the types that messages are made of: such a key may say anything.
     """
     names, stems = _element_names(), _choice_stems()
-    written = [root]
+    written = ["Bundle"]
     for step in path:
         if type(step) is int:
             written.append(f"[{step}]")
