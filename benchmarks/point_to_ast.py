@@ -11,8 +11,9 @@ from __future__ import annotations
 import argparse
 import random
 import statistics
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -107,13 +108,13 @@ def reading_wkb(boundaries: BoundarySet) -> float:
     return (time.perf_counter() - start) * 1000
 
 
-def main() -> None:
+def main(arguments: Sequence[str] = ()) -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("boundaries", type=Path, nargs="?")
     parser.add_argument("--code-field", default="ods_code")
     parser.add_argument("--points", type=int, default=20_000)
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     boundaries = from_file(given.boundaries, given.code_field) if given.boundaries else default_set()
     report(boundaries, given.points)
 
@@ -149,4 +150,4 @@ def report(boundaries: BoundarySet, count: int) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
