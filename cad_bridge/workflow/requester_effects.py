@@ -169,7 +169,8 @@ def _update(turn: Turn) -> Outcome:
     moved = {"changed": ["breach_at"], "breach_at": case.breach_at, "by": command.by}
     told = (Tell(type=EventType.CASE_UPDATED, data=moved),) if case.breach_at != held else ()
     facts = {"changed": list(command.changed), "breach_at": command.breach_at, "bundle": command.bundle}
-    return case, (*told, *armed, Send(kind=MessageKind.UPDATE, facts=facts))
+    sent = Tell(type=EventType.CASE_UPDATE_SENT, data={"changed": list(command.changed), "by": command.by})
+    return case, (sent, *told, *armed, Send(kind=MessageKind.UPDATE, facts=facts))
 
 
 def _update_confirmed(turn: Turn) -> Outcome:

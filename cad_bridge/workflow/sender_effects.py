@@ -248,13 +248,15 @@ def _update(turn: Turn) -> Outcome:
         breach_at=command.breach_at,
         needed_by=command.needed_by,
     )
-    sent = Send(kind=MessageKind.UPDATE, facts={"changed": list(command.changed)} | command.facts)
+    changed = {"changed": list(command.changed)}
+    told = Tell(type=EventType.CASE_UPDATE_SENT, data=changed | {"by": command.by})
+    sent = (told, Send(kind=MessageKind.UPDATE, facts=changed | command.facts))
     if case.answer_by is None:
-        return case, (sent,)
+        return case, sent
     due = _sooner(case.answer_by, case.needed_by, turn.now + turn.policy.answer_time(case.arp))
     if due == case.answer_by:
-        return case, (sent,)
-    return case.evolve(answer_by=due), (sent, Arm(kind=DeadlineKind.ANSWER, due_at=due))
+        return case, sent
+    return case.evolve(answer_by=due), (*sent, Arm(kind=DeadlineKind.ANSWER, due_at=due))
 
 
 def _update_confirmed(turn: Turn) -> Outcome:

@@ -153,6 +153,7 @@ class EventType(StrEnum):
 
     CASE_CREATED = "case.created"
     CASE_ACKNOWLEDGED = "case.acknowledged"
+    CASE_UPDATE_SENT = "case.update_sent"
     CASE_UPDATED = "case.updated"
     CASE_CANCELLED = "case.cancelled"
     CASE_IN_PROGRESS = "case.in_progress"

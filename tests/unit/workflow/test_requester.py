@@ -324,6 +324,18 @@ def test_no_dispatch_in_the_policy_time_escalates() -> None:
         assert _reasons(decision) == [EscalationReason.DISPATCH_OVERDUE]
 
 
+@pytest.mark.req("APP-COM-30")
+def test_the_story_says_who_updated_what_before_anybody_has_taken_it() -> None:
+    held = requester_case()
+    assert held.breach_at is not None
+    command = commands.Update(
+        changed=("contacts",), arp=held.arp, clock_start=held.clock_start, breach_at=held.breach_at, by="Dot (cad)"
+    )
+    decision = _decide(held, command)
+    assert _told(decision) == [EventType.CASE_UPDATE_SENT]
+    assert _data(decision, EventType.CASE_UPDATE_SENT) == {"changed": ["contacts"], "by": "Dot (cad)"}
+
+
 @pytest.mark.parametrize("state", ["pending", "in_progress", "breached"])
 @pytest.mark.req("APP4-VR-16")
 def test_a_dispatched_resource_ends_protection_and_cancels_at_the_responder(state: str) -> None:

@@ -155,6 +155,10 @@ def _parts(sheet: Sheet, name: str) -> str:
     return ", ".join(spoken(str(part)) for part in sheet.take(name) or ())
 
 
+def _update_sent(_sheet: Sheet, _event: Event, other: str) -> tuple[str, str]:
+    return f"Update made, for {other}", ""
+
+
 def _cancelled(_sheet: Sheet, event: Event, other: str) -> tuple[str, str]:
     return (f"Cancelled by {other}" if _is_responder(event) else "Cancelled by us"), "bad"
 
@@ -237,6 +241,7 @@ def _contradictory(data: Mapping[str, Any]) -> bool:
 _TELLING: dict[str, Telling] = {
     "case.created": _created,
     "case.acknowledged": _acknowledged,
+    "case.update_sent": _update_sent,
     "case.updated": _updated,
     "case.cancelled": _cancelled,
     "case.in_progress": _in_progress,
