@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import logging
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -34,11 +35,17 @@ def serve(
 ) -> None:
     """Run the service until it is told to stop."""
     log_to_stderr()
+    signal.signal(signal.SIGTERM, _stop_in_good_order)
     settings = load_settings()
     config = load_config(settings.config)
     with database(settings, config) as opened:
         migrations.upgrade(opened.url)
         asyncio.run(serve_until_stopped(config, opened, host=host, port=port, data_dir=settings.data_dir))
+
+
+def _stop_in_good_order(*_: object) -> None:
+    """uvicorn raises the signal again when it has shut down; what it does by default would leave the rest undone."""
+    sys.exit(0)
 
 
 def migrate() -> None:
@@ -158,7 +165,7 @@ def log_to_stderr(*, quiet: bool = False) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(IdFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.ERROR if quiet else logging.INFO, handlers=[handler], force=True)
-    for noisy in ("httpx", "apscheduler", "alembic", "uvicorn.error"):
+    for noisy in ("httpx", "apscheduler", "alembic", "transitions", "uvicorn.error"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 

@@ -180,9 +180,10 @@ async def test_the_embedded_database_is_killed_under_the_service_and_comes_back(
     used_data_dir: Path, tmp_path: Path, unused_tcp_port_factory: Callable[[], int]
 ) -> None:
     settings = {"CAD_BRIDGE_DATA_DIR": str(used_data_dir)}
+    cluster = Home((used_data_dir / "postgres").resolve()).cluster
     async with served(tmp_path, port=unused_tcp_port_factory(), **settings) as service:
         case = await _open(service, breach_in=timedelta(seconds=4))
-        server = process.find(Home((used_data_dir / "postgres").resolve()).cluster)
+        server = process.find(cluster)
         assert server is not None
         os.kill(server.pid, signal.SIGKILL)
         notice = await _notice(service, case)
@@ -190,4 +191,5 @@ async def test_the_embedded_database_is_killed_under_the_service_and_comes_back(
         assert len(await _notices(service, case)) == 1
         assert (await service.client.get(f"{service.url}/health/ready")).status_code == 200
         service.running.terminate()
-        await service.running.wait()
+        assert await service.running.wait() == 0, "told to stop, it stops in good order"
+    assert process.find(cluster) is None, "and takes its database with it"
