@@ -161,7 +161,13 @@ def reject(_: StoredCase, response: Response, responding: Responding) -> command
     if not (reason.code and text):
         raise RequestRefusedError(FieldProblem(f"{_ENCOUNTER}.reasonCode", "must hold a code, and say why in words"))
     by = responding.by(response.said.practitioner)
-    return commands.Reject(reason_code=reason.code, reason_text=text, bundle=response.raw, by=by)
+    return commands.Reject(
+        reason_code=reason.code,
+        reason_text=text,
+        take_over=responding.may_be_anothers,
+        bundle=response.raw,
+        by=by,
+    )
 
 
 def _complete(stored: StoredCase, response: Response, responding: Responding) -> commands.Command:

@@ -293,6 +293,8 @@ class Reject(Command):
     reason_code: str
     reason_text: str
     practitioner: dict[str, Any] = field(default_factory=dict)
+    take_over: bool = True
+    """False where the clinician is known, and does not say that the case may be another's."""
     bundle: bytes | None = None
 
 

@@ -143,9 +143,12 @@ def _has_no_such_reason(case: Case, command: commands.Command) -> bool:
     return command.reason_code not in {"RRNA", "OTH"}
 
 
+_CLINICAL = commands.Accept | commands.Start | commands.Reject | commands.Complete
+
+
 def _is_anothers(case: Case, command: commands.Command) -> bool:
     """Work on a case that another clinician has taken on, by somebody who may not know it."""
-    if not isinstance(command, commands.Accept | commands.Start | commands.Complete) or command.take_over:
+    if not isinstance(command, _CLINICAL) or command.take_over:
         return False
     return case.claimed_by is not None and case.claimed_by != command.by
 

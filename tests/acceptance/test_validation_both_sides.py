@@ -121,6 +121,10 @@ async def test_two_clinicians_do_not_work_on_one_case_unknowingly(database_url: 
         refused = await running.api("POST", start, key=CLINICIAN_KEY, json={"by": "Bob"})
         assert refused.status_code == 409
         assert "Ann" in refused.json()["detail"]
+        rejection = {"by": "Bob", "code": "RRNA", "text": "Nobody is free"}
+        refused = await running.api("POST", f"/cases/{case['id']}/reject", key=CLINICIAN_KEY, json=rejection)
+        assert refused.status_code == 409
+        assert "Ann" in refused.json()["detail"]
         taken = await running.api("POST", start, key=CLINICIAN_KEY, json={"by": "Bob", "take_over": True})
         assert taken.json()["claimed_by"].startswith("Bob")
 

@@ -117,7 +117,9 @@ def _command(viewer: Viewer, typed: Mapping[str, str]) -> commands.Command:
             return commands.Start(by=by, take_over=take_over, practitioner=_practitioner(viewer))
         case _:
             practitioner = _practitioner(viewer)
-            return commands.Reject(by=by, reason_code=typed["code"], reason_text=reason, practitioner=practitioner)
+            return commands.Reject(
+                by=by, reason_code=typed["code"], reason_text=reason, practitioner=practitioner, take_over=take_over
+            )
 
 
 def _practitioner(viewer: Viewer) -> dict[str, Any]:

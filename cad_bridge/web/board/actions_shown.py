@@ -91,8 +91,8 @@ _CLINICIANS = (
     ),
 )
 ACTIONS: Mapping[str, Action] = {action.name: action for action in (*_DISPATCHERS, *_CLINICIANS)}
-TAKES_OVER = frozenset({"accept", "start"})
-"""Actions that take a case from the clinician who has it, if the person says so."""
+TAKES_OVER = frozenset({"accept", "start", "reject"})
+"""Actions on a case that another clinician has, taken only where the person says so."""
 
 _CONSULTED = frozenset(
     {UseCase.CAS_VALIDATION, UseCase.FALLS_VALIDATION, UseCase.COMMUNITY_VALIDATION, UseCase.CAS_REFERRAL}

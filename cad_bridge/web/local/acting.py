@@ -13,6 +13,7 @@ from cad_bridge.engine.responses import practitioner_facts
 from cad_bridge.fhir.content_clinical import Practitioner
 from cad_bridge.fhir.content_types import is_readable
 from cad_bridge.store import queries
+from cad_bridge.store.rows import StoredCase
 from cad_bridge.web.context import Client, WebContext
 from cad_bridge.web.local.access import visible_case
 from cad_bridge.web.local.views import case_view
@@ -70,15 +71,24 @@ async def act(
     command: commands.Command,
     *,
     outcome: dict[str, Any] | None = None,
+    built_on: int | None = None,
 ) -> dict[str, Any]:
-    """Do it, and give the case as it is then. Raises the problem that says why it does not fit."""
+    """Do it, and give the case as it is then. Raises the problem that says why it does not fit.
+
+    `outcome` is kept with the case. `built_on` is the version of the case that the command was made from: nothing is
+    done to another.
+    """
+
+    def change(known: StoredCase) -> StoredCase:
+        if built_on is not None and known.case.version != built_on:
+            raise does_not_fit("The case has changed this very moment: read it again.")
+        return known.evolve(outcome=outcome) if outcome is not None else known
+
     stored = await visible_case(context, client, case_id)
     if command.trigger not in actions_of(stored.case):
         raise does_not_fit(f"A {stored.case.side} case of use case {stored.case.use_case} has no such action.")
     try:
-        handled = await context.engine.handle(
-            case_id, command, change=lambda known: known.evolve(outcome=outcome) if outcome is not None else known
-        )
+        handled = await context.engine.handle(case_id, command, change=change)
     except NoSuchCaseError:
         raise not_found("case") from None
     if handled.decision.refusal is not None:

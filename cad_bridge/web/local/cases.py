@@ -84,6 +84,8 @@ class Rejection(ActBody):
     code: str = Field(pattern=r"^(RRNA|FC|OTH)$")
     text: str = Field(min_length=1, max_length=4000)
     practitioner: Practitioner | None = None
+    take_over: bool = False
+    """The case is another clinician's, and the one who acts (`by`) knows it."""
 
 
 class HubReview(ActBody):
@@ -227,7 +229,12 @@ async def reject(case_id: UUID, body: Rejection, context: Context, client: Clini
     stored = await visible_case(context, client, case_id)
     if body.code == "FC" and stored.case.use_case.is_cad_to_cad:
         raise invalid([{"path": "code", "message": "between ambulance services the codes are RRNA and OTH"}])
-    command = commands.Reject(reason_code=body.code, reason_text=body.text, **clinician(body, client))
+    command = commands.Reject(
+        reason_code=body.code,
+        reason_text=body.text,
+        take_over=body.take_over or body.by is None,
+        **clinician(body, client),
+    )
     return await act(context, client, case_id, command)
 
 
@@ -258,7 +265,7 @@ async def complete(
         command, outcome = complete_command(stored, body, responding, now=context.now())
     except RequestRefusedError as error:
         raise refused(error) from None
-    return await act(context, client, case_id, command, outcome=outcome)
+    return await act(context, client, case_id, command, outcome=outcome, built_on=stored.case.version)
 
 
 @router.post("/cases/{case_id}/escalations/{escalation_id}/acknowledge")

@@ -151,6 +151,20 @@ def test_a_failed_contact_attempt_is_recorded_and_starts_nothing() -> None:
     assert [effect.type for effect in decision.of(Tell)] == [EventType.CASE_CONTACT_ATTEMPT]
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        commands.Reject(reason_code="RRNA", reason_text="Nobody is free", by="Ann", take_over=False),
+        replace(_complete(), by="Ann", take_over=False),
+    ],
+)
+def test_nobody_ends_the_work_of_another_unknowingly(command: commands.Reject | commands.Complete) -> None:
+    refused = _decide(command, state="in_progress", claimed_by="Bob")
+    assert refused.refusal is not None
+    assert "Bob" in refused.refusal.why
+    assert _decide(replace(command, take_over=True), state="in_progress", claimed_by="Bob").refusal is None
+
+
 @pytest.mark.parametrize("command", [commands.Accept(by="Ann"), commands.Start(by="Ann")])
 def test_no_two_clinicians_work_on_a_case_unknowingly(command: commands.Accept | commands.Start) -> None:
     refused = _decide(command, state="accepted", claimed_by="Bob")
