@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import select
 import time
+from typing import cast
 
 import orjson
 import psycopg
@@ -72,10 +74,10 @@ def connect(url: str, *, pool_size: int = 20) -> AsyncEngine:
 
 
 def _ask_idle_connections(engine: Engine) -> None:
-    """Before a connection that was idle is used, the server is asked whether it still knows it.
+    """Before a connection is used that was idle, or that the server has said something on, the server is asked.
 
-    To ask each time (`pool_pre_ping`) is a tenth of the round trips of a message. Under load connections are used many
-    times a second, and a question then finds nothing that the first statement would not find.
+    To ask each time (`pool_pre_ping`) is a tenth of the round trips of a message. A server that ends a connection says
+    so on it, which is seen without asking; one that has vanished says nothing, and then a second of silence counts.
     """
 
     def used(_: DBAPIConnection, record: ConnectionPoolEntry) -> None:
@@ -83,9 +85,11 @@ def _ask_idle_connections(engine: Engine) -> None:
 
     def ask(connection: DBAPIConnection, record: ConnectionPoolEntry, _: PoolProxiedConnection) -> None:
         used_at = record.info.get("used_at")
-        if used_at is None or time.monotonic() - used_at < ASK_AFTER_IDLE_SECONDS:
+        if used_at is None:
             return
         try:
+            if time.monotonic() - used_at < ASK_AFTER_IDLE_SECONDS and not _has_unread(record):
+                return
             engine.dialect.do_ping(connection)
         except psycopg.Error as error:
             if engine.dialect.is_disconnect(error, connection, None):  # type: ignore[arg-type] # its own name for it
@@ -94,6 +98,14 @@ def _ask_idle_connections(engine: Engine) -> None:
 
     event.listen(engine.pool, "checkin", used)
     event.listen(engine.pool, "checkout", ask)
+
+
+def _has_unread(record: ConnectionPoolEntry) -> bool:
+    """Whether something has arrived since the last answer was read: the end of the connection, most likely."""
+    connection = cast("psycopg.AsyncConnection", record.driver_connection)
+    waiting = select.poll()
+    waiting.register(connection.fileno(), select.POLLIN)
+    return bool(waiting.poll(0))
 
 
 def _without_detail(context: ExceptionContext) -> None:

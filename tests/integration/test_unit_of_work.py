@@ -27,6 +27,7 @@ from tests.by_hand import (
     types_of,
     waiting_for_a_lock,
 )
+from tests.service import until
 
 SECRET = "Edith Sample, 1 Test Street"
 
@@ -159,20 +160,23 @@ async def test_a_unit_of_work_cannot_be_used_after_its_end(database_url: str) ->
         await database.dispose()
 
 
+@pytest.mark.parametrize("ask_after", [0.0, 3600.0], ids=["asked", "told"])
 async def test_a_connection_that_died_while_idle_is_not_given_out(
-    database_url: str, monkeypatch: pytest.MonkeyPatch
+    database_url: str, monkeypatch: pytest.MonkeyPatch, ask_after: float
 ) -> None:
-    monkeypatch.setattr(database, "ASK_AFTER_IDLE_SECONDS", 0.0)
+    monkeypatch.setattr(database, "ASK_AFTER_IDLE_SECONDS", ask_after)
     engine = connect(database_url, pool_size=2)
     try:
         async with engine.connect() as first, engine.connect() as second:
             await first.execute(text("SELECT 1"))
             await second.execute(text("SELECT 1"))
-        terminated = (
-            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
-            "WHERE application_name = 'cad-bridge' AND datname = current_database()"
-        )
-        assert query(database_url, terminated) == [(2,)]
+        ours = "FROM pg_stat_activity WHERE application_name = 'cad-bridge' AND datname = current_database()"
+        assert query(database_url, f"SELECT count(pg_terminate_backend(pid)) {ours}") == [(2,)]
+
+        async def gone() -> bool:
+            return bool(query(database_url, f"SELECT count(*) {ours}") == [(0,)])
+
+        await until(gone, "the end of both")
         for _ in range(2):
             async with engine.connect() as connection:
                 assert (await connection.execute(text("SELECT 1"))).scalar_one() == 1
