@@ -5,8 +5,8 @@
 #   make PYTHON=python3.12 test  another Python than the first suitable one on the path
 
 PYTHON ?= $(shell sh scripts/find_python.sh)
-# As many as there are processors, but at least two and at most four: each worker runs a database and perhaps a browser.
-WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); echo $$((n < 2 ? 2 : n > 4 ? 4 : n)))
+# One more than there are processors, since many tests wait for a database; at most four: each worker runs one, and perhaps a browser.
+WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); echo $$((n > 3 ? 4 : n + 1)))
 ARGS ?=
 
 VENV := .venv
