@@ -5,7 +5,7 @@ What the message says is read as content, so that deadlines, escalations and vie
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -81,6 +81,27 @@ async def open_ready(
 async def update_ready(engine: Engine, case_id: UUID, raw: bytes, *, services: Sequence[str], by: str) -> Handled:
     """Update a case that was opened by a ready message. Raises NoSuchCaseError, RequestRefusedError."""
     message = read_ready(engine, raw, services=services, rows=_UPDATE, wanted="an update of a validation request")
+
+    def command(changed: tuple[str, ...]) -> commands.Update:
+        return commands.Update(
+            changed=changed,
+            arp=Priority.parse(message.facts.arp),
+            clock_start=message.facts.careplan_period_start,
+            breach_at=call_back_time(message, engine),
+            bundle=raw,
+            by=by,
+        )
+
+    return await update_by(engine, case_id, message, command)
+
+
+async def update_by(
+    engine: Engine, case_id: UUID, message: ReadyMessage, command_for: Callable[[tuple[str, ...]], commands.Command]
+) -> Handled:
+    """Update a case by a ready message; `command_for` makes the command from the names of what has changed.
+
+    Raises NoSuchCaseError, RequestRefusedError.
+    """
     async with engine.unit_of_work() as work:
         loaded = await work.lock_case(case_id)
         if loaded is None:
@@ -89,17 +110,9 @@ async def update_ready(engine: Engine, case_id: UUID, raw: bytes, *, services: S
         refuse_another_request(stored, message)
         new = kept(message, stored.conversation.journey_id)
         changed = tuple(sorted(k for k in {*new, *stored.content} if new.get(k) != stored.content.get(k)))
-        command = commands.Update(
-            changed=changed,
-            arp=Priority.parse(message.facts.arp),
-            clock_start=message.facts.careplan_period_start,
-            breach_at=call_back_time(message, engine),
-            bundle=raw,
-            by=by,
-        )
         warnings = tuple(issue_as_json(issue) for issue in message.issues)
         handled = await engine.decide_in(
-            work, loaded, command, change=lambda known: known.evolve(content=new, warnings=warnings)
+            work, loaded, command_for(changed), change=lambda known: known.evolve(content=new, warnings=warnings)
         )
         if handled.decision.refusal is None:
             await work.commit()

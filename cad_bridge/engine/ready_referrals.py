@@ -7,16 +7,15 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
-from cad_bridge.engine.core import Engine, Handled, NoSuchCaseError
+from cad_bridge.engine.core import Engine, Handled
 from cad_bridge.engine.ready_messages import (
     ReadyMessage,
     as_request,
     call_back_time,
-    kept,
     read_ready,
-    refuse_another_request,
     refuse_known_bundle,
     shaped,
+    update_by,
 )
 from cad_bridge.engine.referrals import Confirmation, Referral, needed_by, opening_of
 from cad_bridge.engine.requests import (
@@ -28,7 +27,6 @@ from cad_bridge.engine.requests import (
     open_case,
     sender_of,
 )
-from cad_bridge.engine.verdicts import issue_as_json
 from cad_bridge.workflow.referral_commands import ReferralUpdate
 from cad_bridge.workflow.vocabulary import Priority, UseCase
 
@@ -66,15 +64,10 @@ async def update_ready_referral(
 ) -> Handled:
     """Tell more of a case that was opened by a ready message. Raises NoSuchCaseError, RequestRefusedError."""
     message = read_ready(engine, raw, services=services, rows=_UPDATE, wanted="an update of a referral")
-    async with engine.unit_of_work() as work:
-        loaded = await work.lock_case(case_id)
-        if loaded is None:
-            raise NoSuchCaseError
-        stored = loaded.stored
-        refuse_another_request(stored, message)
-        new = kept(message, stored.conversation.journey_id)
-        command = ReferralUpdate(
-            changed=tuple(sorted(k for k in {*new, *stored.content} if new.get(k) != stored.content.get(k))),
+
+    def command(changed: tuple[str, ...]) -> ReferralUpdate:
+        return ReferralUpdate(
+            changed=changed,
             arp=Priority.parse(message.facts.arp),
             clock_start=message.facts.careplan_period_start,
             breach_at=message.facts.occurrence_end,
@@ -82,13 +75,8 @@ async def update_ready_referral(
             facts={"bundle": raw},
             by=by,
         )
-        warnings = tuple(issue_as_json(issue) for issue in message.issues)
-        handled = await engine.decide_in(
-            work, loaded, command, change=lambda known: known.evolve(content=new, warnings=warnings)
-        )
-        if handled.decision.refusal is None:
-            await work.commit()
-        return handled
+
+    return await update_by(engine, case_id, message, command)
 
 
 def _call_back_time(message: ReadyMessage, engine: Engine) -> datetime | None:
