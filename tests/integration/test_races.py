@@ -30,6 +30,8 @@ from tests.service import CLINICIAN_KEY, Running
 
 AFTER_BREACH = BREACH_IN + timedelta(minutes=1)
 CASES = 16
+NURSE = {"sds_role_profile_id": "PT1", "name": {"family": "Nurse", "given": ["Nell"]}, "role": "Nurse"}
+CHANGED = "The case has changed this very moment: read it again."
 
 
 async def _open(running: Running) -> tuple[dict[str, Any], RemoteCas]:
@@ -170,3 +172,24 @@ async def test_commands_from_many_connections_leave_no_gap_in_the_versions(datab
         events = await running.events(case["id"])
         assert [event["case"]["version"] for event in events] == list(range(1, 14))
         assert len((await running.case(case["id"]))["escalations"]) == 12
+
+
+async def test_a_completion_made_from_a_version_that_another_commit_overtook_is_not_done(database_url: str) -> None:
+    """Its clock start and its check for an ITK reference came from what the case was before."""
+    outcome = {"dispatch_required": False, "arp": "C5", "summary": "Advice given.", "practitioner": NURSE}
+    async with by_hand(database_url, a_clock()) as running:
+        assert (await running.post_message(request_to_us())).status_code == 200
+        path = f"/cases/{(await running.api('GET', '/cases', key=CLINICIAN_KEY)).json()['cases'][0]['id']}"
+
+        async def post(action: str, body: dict[str, Any]) -> httpx.Response:
+            return await running.api("POST", f"{path}/{action}", key=CLINICIAN_KEY, json=body)
+
+        async with cursor_row_held(database_url):
+            first = asyncio.create_task(post("contact-attempts", {"contact": "mobile"}))
+            await waiting_for_a_lock(database_url)
+            second = asyncio.create_task(post("complete", outcome))
+            await waiting_for_a_lock(database_url, count=2)
+        assert (await first).status_code == 200
+        refused = await second
+        assert (refused.status_code, refused.json()["detail"]) == (409, CHANGED)
+        assert (await post("complete", outcome)).status_code == 200
